@@ -1,0 +1,1 @@
+"""The built-in handlers: ordinary plugins, registered like anybody else's."""

@@ -1,0 +1,56 @@
+"""Evaluate: turn what was measured into a score, by the evaluator that the payload names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from peagen_ray.evolution.evaluator import Evaluator, Score
+from peagen_ray.handler import TaskHandler
+from peagen_ray.plugins import load
+from peagen_ray.task import Result, Task, TaskKind
+
+
+class SpeedEvaluator(Evaluator):
+    """Fitness is ``ln(original / candidate)``, from paired measurement."""
+
+    NAME = "speed"
+
+    def score(self, verdict: Mapping[str, Any], *, reference_ms: float) -> Score:
+        """``speed_ms`` is reference_ms / ratio; the interval of the ratio goes into the metrics."""
+        speed = verdict["speed"]
+        if not speed:
+            raise ValueError("the verdict has no speed")
+        ratio = float(speed["ratio"])
+        metrics = {
+            "ratio": ratio,
+            "ratio_low": speed["low"],
+            "ratio_high": speed["high"],
+            "samples": speed["samples"],
+            "inputs": verdict["inputs"],
+            "overhead": verdict["overhead"],
+            "measured": "confirmed" if verdict["confirmed"] else "screened",
+        }
+        return Score(math.log(ratio), reference_ms / ratio, float(verdict["peak_kb"]), metrics)
+
+
+class EvaluateHandler(TaskHandler):
+    """Scores what an Execute task measured; a verdict that is not ``ok`` is passed on without a score."""
+
+    KIND: ClassVar[TaskKind] = TaskKind.EVALUATE
+    PROVIDES: ClassVar[frozenset[str]] = frozenset({"cpu"})
+
+    def handle(self, task: Task) -> Result:
+        """Payload: ``verdict``, ``reference_ms``, ``evaluator``."""
+        try:
+            verdict, reference_ms = task.payload["verdict"], float(task.payload["reference_ms"])
+            outcome = {"outcome": verdict["outcome"], "reason": verdict["reason"], "score": None}
+            if verdict["outcome"] == "ok":
+                evaluator: Evaluator = load("peagen.evaluators", task.payload.get("evaluator", "speed"))()
+                outcome["score"] = evaluator.score(verdict, reference_ms=reference_ms).to_data()
+        except KeyError as error:
+            return Result.failure(task, f"payload: {error.args[0]} is missing", retryable=False)
+        except (TypeError, ValueError) as error:
+            return Result.failure(task, f"payload: {error}", retryable=False)
+        return Result.success(task, outcome)

@@ -1,0 +1,209 @@
+"""Every error that this package raises, in one tree.
+
+::
+
+    PeagenError                    exit 1
+    ├── UsageError                 exit 2   a command or call was given the wrong thing
+    │   ├── ConfigError                     a configuration file, variable or flag
+    │   ├── TargetError                     the file or function to improve
+    │   └── WorkloadError                   the inputs to improve it on
+    ├── PluginError                exit 2
+    │   ├── PluginNotFound                  no wheel registers that name
+    │   ├── PluginConflict                  two wheels register that name
+    │   └── MissingExtra                    an optional dependency is not installed
+    ├── EnvelopeError                       a Task or Result that cannot be read
+    │   └── UnsupportedSchema               its schema_v is newer than ours
+    ├── QueueError
+    │   ├── BrokerUnavailable      exit 3   the broker or cluster does not answer
+    │   ├── QueueFull                       too many tasks wait already
+    │   ├── ResultExpired                   the result was there and is kept no longer
+    │   └── StaleClaim                      the lease lapsed and another worker has the task
+    ├── DispatchError                       no handler, or more than one, for a task
+    │   ├── Unservable                      a capability tag is missing
+    │   └── AmbiguousHandler                two handlers qualify equally
+    ├── ResultBackendError                  a stored record is missing or damaged
+    ├── LaunchError                         the launcher cannot start a process, or is gone
+    ├── SandboxError                        the sandbox cannot do what was demanded
+    ├── MutationRejected                    a mutator has no usable change to propose
+    └── EvolutionError
+        ├── LedgerError                     a run's record cannot be read or continued
+        └── ReplayDivergence                a replay asks what the recording did not
+
+Each says what happened, to what (``subject``) and what to do (``hint``); each survives pickling.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class PeagenError(Exception):
+    """Base of the tree.
+
+    Args:
+        what: what happened, one sentence without a full stop.
+        subject: the file, key, task or name that it happened to.
+        hint: what the reader can do about it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, what: str, *, subject: str = "", hint: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.subject = subject
+        self.hint = hint
+
+    def __str__(self) -> str:
+        head = f"{self.subject}: {self.what}" if self.subject else self.what
+        return f"{head} ({self.hint})" if self.hint else head
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.args, self.__dict__.copy())
+
+
+def _rebuild(cls: type[PeagenError], args: tuple[Any, ...], state: dict[str, Any]) -> PeagenError:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
+
+class UsageError(PeagenError):
+    """A command or call was given the wrong thing."""
+
+    exit_code = 2
+
+
+class ConfigError(UsageError):
+    """A configuration file, environment variable or flag is wrong."""
+
+
+class TargetError(UsageError):
+    """The file or function to improve cannot be used."""
+
+
+class WorkloadError(UsageError):
+    """The inputs to improve a program on cannot be made or used."""
+
+
+class PluginError(PeagenError):
+    """A plugin cannot be used."""
+
+    exit_code = 2
+
+
+class PluginNotFound(PluginError):
+    """No installed wheel registers that name."""
+
+
+class PluginConflict(PluginError):
+    """Two installed wheels register one name."""
+
+
+class MissingExtra(PluginError):
+    """An optional dependency is not installed; the hint names the extra."""
+
+
+class EnvelopeError(PeagenError):
+    """A Task or Result cannot be read."""
+
+
+class UnsupportedSchema(EnvelopeError):
+    """A Task or Result was written in a newer version of the envelope.
+
+    Args:
+        found: its ``schema_v``.
+        spoken: the newest version that this program speaks.
+        task_id: the task's id.
+    """
+
+    def __init__(self, found: int, spoken: int, task_id: str) -> None:
+        super().__init__(
+            f"the envelope has schema_v {found}, this worker speaks {spoken}",
+            subject=f"task {task_id}",
+            hint="upgrade peagen-ray on the workers",
+        )
+        self.found = found
+        self.spoken = spoken
+        self.task_id = task_id
+
+
+class QueueError(PeagenError):
+    """A queue cannot do what was asked."""
+
+
+class BrokerUnavailable(QueueError):
+    """The broker or cluster does not answer."""
+
+    exit_code = 3
+
+
+class QueueFull(QueueError):
+    """As many tasks wait as the queue allows; nothing was enqueued."""
+
+
+class ResultExpired(QueueError):
+    """A result was published, and is kept no longer."""
+
+
+class StaleClaim(QueueError):
+    """The claim is no longer valid: its lease lapsed, or the task is finished."""
+
+
+class DispatchError(PeagenError):
+    """A task cannot be matched with a handler."""
+
+
+class Unservable(DispatchError):
+    """No handler here can serve the task.
+
+    Args:
+        task: what to call the task in the message.
+        missing: the tags or handler kind that are missing, sorted.
+    """
+
+    def __init__(self, task: str, missing: tuple[str, ...], hint: str = "") -> None:
+        super().__init__(f"nothing here offers {', '.join(missing)}", subject=task, hint=hint)
+        self.missing = missing
+
+
+class AmbiguousHandler(DispatchError):
+    """Two handlers qualify equally for one task."""
+
+
+class ResultBackendError(PeagenError):
+    """A stored record is missing or damaged."""
+
+
+class LaunchError(PeagenError):
+    """The launcher cannot start a process, or is gone."""
+
+
+class SandboxError(PeagenError):
+    """The sandbox cannot do what was demanded."""
+
+
+class MutationRejected(PeagenError):
+    """A mutator has no usable change to propose.
+
+    Args:
+        reason: one of the recorded reasons, such as ``identical`` or ``syntax``.
+    """
+
+    def __init__(self, reason: str, detail: str = "") -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.detail = detail
+
+
+class EvolutionError(PeagenError):
+    """A run cannot go on."""
+
+
+class LedgerError(EvolutionError):
+    """A run's record cannot be read or continued."""
+
+
+class ReplayDivergence(EvolutionError):
+    """A replay asks what the recording did not."""

@@ -1,0 +1,1 @@
+"""Evolution: pure decisions over programs, with time and randomness injected."""

@@ -1,0 +1,1 @@
+"""Mutators: what proposes a change to a program."""

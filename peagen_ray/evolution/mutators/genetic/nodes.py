@@ -1,0 +1,207 @@
+"""Small questions that operators ask of syntax nodes."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+
+from peagen_ray.evolution.mutators.genetic.base import FunctionNode, blocks_of, loaded, stored
+
+IGNORED_FIELDS = frozenset({"ctx", "type_comment", "kind", "type_ignores", "type_params"})
+"""Fields that say nothing about what code does."""
+
+_NEGATED: dict[type[ast.cmpop], type[ast.cmpop]] = {
+    ast.Eq: ast.NotEq,
+    ast.NotEq: ast.Eq,
+    ast.Is: ast.IsNot,
+    ast.IsNot: ast.Is,
+    ast.Lt: ast.GtE,
+    ast.Gt: ast.LtE,
+    ast.LtE: ast.Gt,
+    ast.GtE: ast.Lt,
+    ast.In: ast.NotIn,
+    ast.NotIn: ast.In,
+}
+
+
+def own_nodes(function: FunctionNode) -> Iterator[ast.AST]:
+    """Every node of a function's body in the order of the source, those of functions within it left out."""
+    todo: list[ast.AST] = list(reversed(function.body))
+    while todo:
+        node = todo.pop()
+        yield node
+        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            todo.extend(reversed(list(ast.iter_child_nodes(node))))
+
+
+def own_blocks(function: FunctionNode) -> Iterator[list[ast.stmt]]:
+    """Every list of statements of a function, those of functions within it left out."""
+    todo: list[ast.AST] = [function]
+    while todo:
+        for block in blocks_of(todo.pop()):
+            yield block
+            todo.extend(s for s in block if not isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def is_metavariable(name: str) -> bool:
+    """Whether a name in a pattern stands for something else: it is in capitals."""
+    return name.isupper()
+
+
+def equal(a: object, b: object) -> bool:
+    """Whether two nodes, or lists of them, are the same code, whether read or written to."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(map(equal, a, b))
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, ast.AST):
+        names = (name for name in a._fields if name not in IGNORED_FIELDS)
+        return all(equal(getattr(a, name, None), getattr(b, name, None)) for name in names)
+    return a == b
+
+
+def is_call(node: ast.AST | None, name: str, count: int | None = None) -> bool:
+    """Whether ``node`` calls the function ``name``, with ``count`` positional arguments and no others."""
+    return (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == name
+        and (count is None or (len(node.args) == count and not node.keywords))
+    )
+
+
+def is_constant(node: ast.AST | None, value: object) -> bool:
+    """Whether ``node`` is this constant, of this type."""
+    return isinstance(node, ast.Constant) and type(node.value) is type(value) and node.value == value
+
+
+def root(node: ast.expr) -> str:
+    """The name at the bottom of ``a.b[0].c``, or "" where there is none."""
+    while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
+        node = node.value
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def negated(test: ast.expr) -> ast.expr:
+    """The opposite of a condition, written shortly."""
+    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        return test.operand
+    if isinstance(test, ast.Compare) and len(test.ops) == 1:
+        other = _NEGATED[type(test.ops[0])]
+        return ast.Compare(left=test.left, ops=[other()], comparators=test.comparators)
+    if isinstance(test, ast.Constant) and isinstance(test.value, bool):
+        return ast.Constant(value=not test.value)
+    return ast.UnaryOp(op=ast.Not(), operand=test)
+
+
+def with_context(node: ast.expr, ctx: ast.expr_context) -> ast.expr:
+    """``node``, set in place to be read or written to."""
+    if hasattr(node, "ctx"):
+        node.ctx = type(ctx)()
+    for part in node.elts if isinstance(node, (ast.Tuple, ast.List)) else ():
+        with_context(part, ctx)
+    if isinstance(node, ast.Starred):
+        with_context(node.value, ctx)
+    return node
+
+
+MUTATING_METHODS = frozenset(
+    {
+        "add", "append", "appendleft", "clear", "difference_update", "discard", "extend", "extendleft",
+        "insert", "intersection_update", "pop", "popitem", "popleft", "remove", "reverse", "rotate",
+        "setdefault", "sort", "symmetric_difference_update", "update",
+    }
+)  # fmt: skip
+PURE_FUNCTIONS = frozenset(
+    {
+        "abs", "all", "any", "ascii", "bin", "bool", "bytes", "chr", "complex", "dict", "divmod",
+        "enumerate", "filter", "float", "format", "frozenset", "hash", "hex", "int", "isinstance", "len",
+        "list", "map", "max", "min", "oct", "ord", "pow", "range", "repr", "reversed", "round", "set",
+        "sorted", "str", "sum", "tuple", "type", "zip",
+    }
+)  # fmt: skip
+PURE_METHODS = frozenset(
+    {
+        "capitalize", "casefold", "copy", "count", "difference", "endswith", "find", "format", "get",
+        "index", "intersection", "isalnum", "isalpha", "isdigit", "isdisjoint", "islower", "isspace",
+        "issubset", "issuperset", "istitle", "isupper", "items", "join", "keys", "lower", "lstrip",
+        "partition", "replace", "rfind", "rindex", "rsplit", "rstrip", "split", "splitlines",
+        "startswith", "strip", "swapcase", "title", "translate", "union", "upper", "values", "zfill",
+    }
+)  # fmt: skip
+
+
+def mutated(node: ast.AST) -> set[str]:
+    """Names whose object ``node`` changes in place: by item, attribute, ``+=``, ``del`` or a known method."""
+    names: set[str] = set()
+    for each in ast.walk(node):
+        if isinstance(each, (ast.Subscript, ast.Attribute)) and isinstance(each.ctx, (ast.Store, ast.Del)):
+            names.add(root(each))
+        elif isinstance(each, ast.AugAssign):
+            names.add(root(each.target))
+        elif isinstance(each, ast.Call) and _is_mutating_method(each.func):
+            names.add(root(each.func))
+    return names - {""}
+
+
+def _is_mutating_method(func: ast.expr) -> bool:
+    return isinstance(func, ast.Attribute) and func.attr in MUTATING_METHODS
+
+
+def is_pure(expression: ast.AST) -> bool:
+    """Whether evaluating it does nothing but compute, as far as names tell (``math.`` functions included)."""
+    for node in ast.walk(expression):
+        if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)):
+            return False
+        if isinstance(node, ast.Call) and not _is_pure_call(node):
+            return False
+    return True
+
+
+def _is_pure_call(node: ast.Call) -> bool:
+    func = node.func
+    if isinstance(func, ast.Name):
+        return func.id in PURE_FUNCTIONS
+    if isinstance(func, ast.Attribute):
+        return func.attr in PURE_METHODS or (isinstance(func.value, ast.Name) and func.value.id == "math")
+    return False
+
+
+def is_invariant(expression: ast.AST, within: ast.AST) -> bool:
+    """Whether nothing that ``expression`` mentions is bound or changed in place within the other node."""
+    names = loaded(expression)
+    return not (names & stored(within)) and not (names & mutated(within))
+
+
+def movable(statement: ast.stmt, past: ast.stmt) -> bool:
+    """Whether an assignment of something simple could as well stand after the statement ``past``."""
+    if not isinstance(statement, (ast.Assign, ast.AnnAssign)):
+        return False
+    acts = any(isinstance(n, (ast.Call, ast.Yield, ast.YieldFrom, ast.Await)) for n in ast.walk(statement))
+    if acts and not _builds_empty(statement.value):
+        return False
+    leaves = any(isinstance(n, (ast.Return, ast.Raise, ast.Break, ast.Continue)) for n in ast.walk(past))
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    written = {root(target) for target in targets}
+    read = (loaded(statement) - written) if not leaves else loaded(statement)
+    return not (written & (loaded(past) | stored(past))) and not (read & (stored(past) | mutated(past)))
+
+
+def _builds_empty(value: ast.expr | None) -> bool:
+    return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and value.func.id in {"list", "dict", "set", "len"}
+        and not any(isinstance(a, ast.Call) for a in value.args)
+    )
+
+
+def shorter_range(node: ast.Call) -> Iterator[ast.Call]:
+    """``range(n)`` for ``range(0, n)`` and ``range(a, b)`` for ``range(a, b, 1)``; else nothing."""
+    args = node.args
+    if is_call(node, "range") and len(args) == 3 and is_constant(args[2], 1):
+        args = args[:2]
+    if is_call(node, "range") and len(args) == 2 and is_constant(args[0], 0):
+        args = args[1:]
+    if len(args) < len(node.args):
+        yield ast.Call(func=node.func, args=args, keywords=[])

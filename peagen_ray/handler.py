@@ -1,0 +1,126 @@
+"""The handler protocol, the context that a handler runs in, and the choice of a handler for a task."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from peagen_ray.errors import AmbiguousHandler, Unservable
+from peagen_ray.launcher.client import Launcher
+from peagen_ray.task import Result, Task, TaskKind, is_reserved, missing_tags
+
+
+@dataclass(frozen=True)
+class HandlerContext:
+    """What a handler may know of where it runs; see :func:`current`.
+
+    Attributes:
+        scratch: an empty directory of this task's own, the working directory.
+        worker: name of the worker, for provenance.
+        offered: capability tags that are offered here.
+        launcher: starts candidate processes that die with this task; None where there is none.
+        timeout: seconds that the task may take in all.
+    """
+
+    scratch: Path
+    worker: str = "local"
+    offered: frozenset[str] = field(default_factory=frozenset)
+    launcher: Launcher | None = None
+    timeout: float = 600.0
+
+
+_CONTEXT: ContextVar[HandlerContext] = ContextVar("peagen_handler_context")
+
+
+def current() -> HandlerContext:
+    """The context of the task that is being handled; LookupError outside one."""
+    return _CONTEXT.get()
+
+
+@contextmanager
+def handling(context: HandlerContext) -> Iterator[None]:
+    """Make ``context`` the current one within the block (for whoever runs handlers)."""
+    token = _CONTEXT.set(context)
+    try:
+        yield
+    finally:
+        _CONTEXT.reset(token)
+
+
+class TaskHandler(ABC):
+    """Does one kind of task. Subclass it, register it in ``peagen.task_handlers``, and that is all.
+
+    A handler never talks to a queue. Follow-up tasks are returned in ``Result.data["spawn"]``, as
+    wire-form objects; they are enqueued in the same step that completes the parent.
+
+    Attributes:
+        KIND: the kind of task that it does.
+        PROVIDES: the capability tags that it needs and therefore provides.
+        VERSION: goes into every Result's provenance.
+        SHARED: it runs no foreign code and keeps no state, so that one process may run many tasks.
+    """
+
+    KIND: ClassVar[TaskKind]
+    PROVIDES: ClassVar[frozenset[str]] = frozenset({"cpu"})
+    VERSION: ClassVar[str] = "1"
+    SHARED: ClassVar[bool] = False
+
+    def dispatch(self, task: Task) -> bool:  # noqa: ARG002
+        """Whether it wants this task of its kind: quick and without side effects."""
+        return True
+
+    @abstractmethod
+    def handle(self, task: Task) -> Result:
+        """Do the task. Idempotent: it may run more than once."""
+
+
+def can_serve(handler: TaskHandler, task: Task, offered: frozenset[str]) -> bool:
+    """Whether the handler, on a worker that offers those tags, may run the task.
+
+    ``requires`` and ``PROVIDES`` must be offered by the worker, and the reserved tags of
+    ``requires`` must be among ``PROVIDES``.
+    """
+    reserved = frozenset(tag for tag in task.requires if is_reserved(tag))
+    return (
+        handler.KIND is task.kind
+        and not missing_tags(task.requires | handler.PROVIDES, offered)
+        and not missing_tags(reserved, handler.PROVIDES)
+        and handler.dispatch(task)
+    )
+
+
+def choose(handlers: Iterable[TaskHandler], task: Task, offered: frozenset[str]) -> TaskHandler:
+    """The one handler for a task: of those that qualify, the one that provides the fewest tags.
+
+    Raises:
+        Unservable: none qualifies; names the missing tags.
+        AmbiguousHandler: two qualify and provide equally many.
+    """
+    known = list(handlers)
+    fit = sorted((h for h in known if can_serve(h, task, offered)), key=lambda h: len(h.PROVIDES))
+    if not fit:
+        raise Unservable(f"{task.kind} task {task.id}", _missing(known, task, offered))
+    if len(fit) > 1 and len(fit[0].PROVIDES) == len(fit[1].PROVIDES):
+        first, second = (type(handler).__name__ for handler in fit[:2])
+        raise AmbiguousHandler(
+            f"both {first} and {second} qualify",
+            subject=f"{task.kind} task {task.id}",
+            hint="restrict the worker with WORKER_PLUGINS, or name one in the payload",
+        )
+    return fit[0]
+
+
+def _missing(known: Sequence[TaskHandler], task: Task, offered: frozenset[str]) -> tuple[str, ...]:
+    kin = [h for h in known if h.KIND is task.kind and h.dispatch(task)]
+    if not kin:
+        return (f"a handler for {task.kind}",)
+    fewest = min((missing_tags(task.requires | h.PROVIDES, offered) for h in kin), key=len)
+    if fewest:
+        return fewest
+    reserved = frozenset(tag for tag in task.requires if is_reserved(tag))
+    return min((missing_tags(reserved, h.PROVIDES) for h in kin), key=len)

@@ -1,0 +1,161 @@
+"""The fork server's event loop: forks children on request and buries them."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import socket
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from peagen_ray.errors import LaunchError
+from peagen_ray.launcher import child
+from peagen_ray.launcher.burial import Sweeper, bury
+from peagen_ray.launcher.spec import REQUEST_LIMIT, SpawnSpec
+
+_FDS: Final = 4
+"""Descriptors of a request: connection, channel, stdout, stderr."""
+
+
+@dataclass(eq=False)
+class _Base:
+    """A socket on which children are asked for; they die when it closes."""
+
+    socket: socket.socket
+    children: set[_Record] = field(default_factory=set)
+
+
+@dataclass(eq=False)
+class _Record:
+    """A child that is not buried yet. Closing its connection kills it."""
+
+    pid: int
+    pidfd: int
+    connection: socket.socket
+    base: _Base
+    nested: _Base | None
+
+
+class Loop:
+    """Forks and buries. One thread, which blocks only while what was killed is dying.
+
+    Args:
+        base: the socket of whoever started us; when it closes, everything ends.
+        ground: what all children have in common.
+    """
+
+    def __init__(self, base: socket.socket, ground: child.Ground) -> None:
+        self._ground = ground
+        self._root = _Base(base)
+        self._records: dict[int, _Record] = {}
+        self._sweeper = Sweeper()
+        self._running = True
+        self._selector = selectors.DefaultSelector()
+        self._watch(base, lambda: self._on_base(self._root))
+
+    def stop_on(self, fd: int) -> None:
+        """Leave :meth:`serve` when ``fd`` becomes readable."""
+        self._watch(fd, self._stop)
+
+    def serve(self) -> None:
+        """Run until the root base closes or a descriptor of :meth:`stop_on` says so; end every child."""
+        try:
+            while self._running:
+                for key, _ in self._selector.select():
+                    # An earlier event of this round may have ended what this one is about.
+                    if self._selector.get_map().get(key.fd) is key:
+                        key.data()
+        finally:
+            while self._records:
+                self._end(next(iter(self._records.values())))
+
+    def _stop(self) -> None:
+        self._running = False
+
+    def _watch(self, source: socket.socket | int, react: Callable[[], None]) -> None:
+        self._selector.register(source, selectors.EVENT_READ, react)
+
+    def _on_base(self, base: _Base) -> None:
+        message, fds = _receive(base.socket)
+        if fds:
+            self._answer(base, message, fds)
+        elif not message:
+            self._close_base(base)
+
+    def _answer(self, base: _Base, message: bytes, fds: list[int]) -> None:
+        """Fork what is asked for, or say on its connection why not."""
+        with ExitStack() as cleanup:
+            for fd in fds[1:]:
+                cleanup.callback(os.close, fd)
+            connection = socket.socket(fileno=fds[0])
+            try:
+                if len(fds) != _FDS:
+                    raise LaunchError(f"a request comes with {_FDS} descriptors, not {len(fds)}")
+                self._fork(SpawnSpec.from_wire(message), connection, fds, base)
+            except (LaunchError, OSError) as error:
+                _tell(connection, {"error": str(error)})
+                connection.close()
+
+    def _fork(self, spec: SpawnSpec, connection: socket.socket, fds: list[int], base: _Base) -> None:
+        ours, theirs = _socketpair() if spec.nested else (None, None)
+        inherited = child.Descriptors(*fds, nested=theirs.fileno() if theirs else None)
+        server = os.getpid()
+        pid = os.fork()
+        if pid == 0:
+            child.run(spec, inherited, self._ground, server)
+        if theirs:
+            theirs.close()
+        nested = _Base(ours) if ours else None
+        record = _Record(pid, os.pidfd_open(pid), connection, base, nested)
+        self._records[pid] = record
+        base.children.add(record)
+        self._watch(record.pidfd, lambda: self._end(record))
+        self._watch(connection, lambda: self._end(record))
+        if nested:
+            self._watch(nested.socket, lambda: self._on_base(nested))
+
+    def _end(self, record: _Record) -> None:
+        """Bury a child that died or is to die, with everything that it started, and report it."""
+        self._selector.unregister(record.pidfd)
+        self._selector.unregister(record.connection)
+        record.base.children.discard(record)
+        ended = bury(record.pid, record.pidfd)
+        del self._records[record.pid]
+        if record.nested:
+            self._close_base(record.nested)
+        self._sweeper.sweep(self._records)
+        os.close(record.pidfd)
+        message = asdict(ended) if ended else {"error": f"process {record.pid} does not die"}
+        _tell(record.connection, message)
+        record.connection.close()
+
+    def _close_base(self, base: _Base) -> None:
+        if base is self._root:
+            self._stop()
+        elif base.socket.fileno() >= 0:
+            self._selector.unregister(base.socket)
+            base.socket.close()
+        while base.children:
+            self._end(next(iter(base.children)))
+
+
+def _socketpair() -> tuple[socket.socket, socket.socket]:
+    return socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+
+
+def _receive(base: socket.socket) -> tuple[bytes, list[int]]:
+    """One request and its descriptors; nothing of either when the other side is gone."""
+    try:
+        message, fds, _, _ = socket.recv_fds(base, REQUEST_LIMIT, _FDS, socket.MSG_CMSG_CLOEXEC)
+    except ConnectionError:
+        return b"", []
+    return message, fds
+
+
+def _tell(connection: socket.socket, message: dict[str, Any]) -> None:
+    # Nobody may be listening any more: whoever kills by closing does not.
+    with suppress(OSError):
+        connection.send(json.dumps(message).encode(), socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)

@@ -1,0 +1,1 @@
+"""The task queue: its port (`base`), its state machine (`memory`) and one file per provider."""

@@ -1,0 +1,88 @@
+"""Where a run keeps what it knows."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from peagen_ray.errors import UsageError
+
+WORKSPACE: Final = Path(".peagen")
+"""Directory of the workspace, under the working directory."""
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run.
+
+    Attributes:
+        root: the run's directory, ``.peagen/runs/<id>``.
+    """
+
+    root: Path
+
+    @property
+    def id(self) -> str:
+        """The run's name."""
+        return self.root.name
+
+    @property
+    def ledger(self) -> Path:
+        """The record of every candidate; the truth."""
+        return self.root / "ledger.arrow"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The engine's state at some offset of the ledger; a cache."""
+        return self.root / "checkpoint.json"
+
+    @property
+    def reference(self) -> Path:
+        """What the original does on the standard input set."""
+        return self.root / "reference.bin"
+
+    @property
+    def winner(self) -> Path:
+        """The best program."""
+        return self.root / "winner.py"
+
+    @property
+    def diff(self) -> Path:
+        """What changed from the original to the winner."""
+        return self.root / "winner.diff"
+
+    @property
+    def summary(self) -> Path:
+        """What the run came to, as JSON."""
+        return self.root / "summary.json"
+
+    @classmethod
+    def new(cls, now: datetime, workspace: Path = WORKSPACE) -> RunPaths:
+        """A directory for a new run, made."""
+        root = workspace / "runs" / f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        root.mkdir(parents=True)
+        return cls(root)
+
+    @classmethod
+    def find(cls, name: str, workspace: Path = WORKSPACE) -> RunPaths:
+        """The run with that id, directory, ledger or checkpoint file; ``last`` is the newest.
+
+        Raises:
+            UsageError: there is none.
+        """
+        runs = workspace / "runs"
+        known = sorted(path.parent for path in runs.glob("*/ledger.arrow"))
+        if name == "last" and known:
+            return cls(known[-1])
+        for path in (Path(name), runs / name):
+            root = path.parent if path.is_file() else path
+            if (root / "ledger.arrow").is_file():
+                return cls(root)
+        raise UsageError(
+            "no such run",
+            subject=name,
+            hint=f"known: {', '.join(path.name for path in known[-5:])}" if known else f"no run under {runs} yet",
+        )

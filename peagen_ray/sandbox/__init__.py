@@ -1,0 +1,1 @@
+"""Sandboxes: where untrusted programs run, and how they are measured."""

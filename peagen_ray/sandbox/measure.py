@@ -1,0 +1,296 @@
+"""Honest measurement: screening ranks, confirmation decides.
+
+*Screening* times original and candidate alternately inside one guest. It is quick and only ranks, since the
+candidate shares that process. *Confirmation* puts them into two guests that take turns, sends fresh inputs
+every round, checks every output, and reads the guests' CPU clocks from outside.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+import statistics
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from itertools import count
+from typing import Any, Final
+
+from peagen_ray.sandbox.base import Guest, GuestFailed, GuestLimits, Sandbox
+from peagen_ray.sandbox.reference import Reference, Subject, run
+from peagen_ray.workload.base import Workload
+from peagen_ray.workload.equality import difference
+
+_PAIRS_AT_ONCE: Final = 4
+_MOST_PAIRS: Final = 24
+_PRECISE: Final = 0.02
+_MOST_REPEAT: Final = 50
+_PATIENCE: Final = 10.0
+"""How many times longer than the original a candidate may take for one call, beside half a second."""
+
+_GRACE_S: Final = 0.5
+_LEAST_ROUNDS: Final = 9
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A ratio original / candidate (above 1: the candidate is faster), with its 95 % interval."""
+
+    ratio: float
+    low: float
+    high: float
+    samples: int
+
+    @property
+    def half_width(self) -> float:
+        """Half of the interval, relative to the ratio."""
+        return (self.high - self.low) / 2 / self.ratio
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What measuring a candidate came to.
+
+    Attributes:
+        outcome: ``ok``, or why not: ``incorrect``, ``crash``, ``timeout``, ``memory``, ``output``.
+        reason: one line of why it is not ``ok``.
+        speed: the ratio original / candidate; None unless ``ok``.
+        peak_kb: peak memory of one timed call beyond the baseline, kB.
+        inputs: calls on which its output was compared.
+        confirmed: two guests in lock step, rather than one.
+        overhead: share of the candidate's bill that was the conversation itself and was subtracted.
+    """
+
+    outcome: str
+    reason: str = ""
+    speed: Interval | None = None
+    peak_kb: int = 0
+    inputs: int = 0
+    confirmed: bool = False
+    overhead: float = 0.0
+
+    def to_data(self) -> dict[str, Any]:
+        """The form in which it travels in a Result."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Decides whether an output is right: by the workload's own ``check``, or against the original's."""
+
+    workload: Workload
+
+    def fault(self, call: bytes, expected: bytes, actual: bytes) -> str | None:
+        """One line of what is wrong with ``actual``; None when it is right."""
+        if self.workload.has_check:
+            return self.workload.check_observation(pickle.loads(call), actual)  # noqa: S301  (our own bytes)
+        return difference(expected, actual)
+
+
+def interval(log_ratios: list[float]) -> Interval:
+    """Median and 95 % interval of paired ratios, given their logarithms.
+
+    The half-width is that of a notched box plot, 1.57 * IQR / sqrt(n) (McGill, Tukey & Larsen 1978, "Variations
+    of Box Plots").
+    """
+    middle = statistics.median(log_ratios)
+    low, _, high = statistics.quantiles(log_ratios, n=4, method="inclusive") if len(log_ratios) > 1 else [0, 0, 9]
+    half = 1.57 * (high - low) / math.sqrt(len(log_ratios))
+    return Interval(math.exp(middle), math.exp(middle - half), math.exp(middle + half), len(log_ratios))
+
+
+def screen(
+    sandbox: Sandbox,
+    limits: GuestLimits,
+    subject: Subject,
+    reference: Reference,
+    source: str,
+    *,
+    bar: float | None = None,
+) -> Verdict:
+    """Check a candidate on the reference's calls and rank its speed.
+
+    Args:
+        bar: a ratio; a candidate whose interval lies below it is measured no further.
+    """
+    judge = Judge(subject.inputs()) if subject.workload else Judge(Workload.oracle())
+    try:
+        with sandbox.start(limits) as guest:
+            subject.load(guest, "a", subject.source)
+            subject.load(guest, "b", source)
+            wrong = _check(guest, judge, reference)
+            if wrong:
+                return wrong
+            peak, once_s = _peak(guest, reference)
+            speed = _pairs(guest, reference, once_s, bar)
+            return Verdict("ok", speed=speed, peak_kb=peak, inputs=len(reference.calls))
+    except GuestFailed as error:
+        return Verdict(error.outcome, error.reason)
+
+
+def _check(guest: Guest, judge: Judge, reference: Reference) -> Verdict | None:
+    wall_s = _GRACE_S + _PATIENCE * reference.slice_s
+    for number, (call, expected) in enumerate(zip(reference.calls, reference.expected, strict=True)):
+        fault = judge.fault(call, expected, run(guest, "b", call, wall_s=wall_s).body)
+        if fault:
+            return Verdict("incorrect", fault, inputs=number + 1)
+    return None
+
+
+def _peak(guest: Guest, reference: Reference) -> tuple[int, float]:
+    """Peak memory of one timed call in kB, and its CPU seconds."""
+    call = reference.timed_calls[0]
+    guest.reset_peak()
+    spent = run(guest, "b", call).header["ns"]
+    return guest.peak_kb(), float(spent) / 1e9
+
+
+def _pairs(guest: Guest, reference: Reference, once_s: float, bar: float | None) -> Interval:
+    """Time pairs in small groups until the interval decides."""
+    calls = reference.timed_calls
+    repeat = max(1, min(_MOST_REPEAT, round(reference.slice_s / 4 / max(once_s, 1e-7))))
+    header = {
+        "op": "pairs",
+        "calls": [len(call) for call in calls],
+        "repeat_a": reference.repeat,
+        "repeat_b": repeat,
+        "count": _PAIRS_AT_ONCE,
+    }
+    scale = repeat / reference.repeat
+    logs: list[float] = []
+    found = Interval(1.0, 0.0, math.inf, 0)
+    while len(logs) < _MOST_PAIRS:
+        pairs = guest.ask({**header, "first": len(logs)}, b"".join(calls)).header["pairs"]
+        logs += [math.log(max(a, 1) / max(b, 1) * scale) for a, b in pairs]
+        found = interval(logs)
+        if found.half_width < _PRECISE or (bar is not None and len(logs) > _PAIRS_AT_ONCE and found.high < bar):
+            break
+    return found
+
+
+def confirm(
+    sandbox: Sandbox,
+    limits: GuestLimits,
+    subject: Subject,
+    reference: Reference,
+    source: str,
+    *,
+    seed: int,
+    precision: float = 0.01,
+    most_s: float = 5.0,
+    fresh: int = 0,
+) -> Verdict:
+    """Measure a candidate against the original in two guests that take turns, on inputs used nowhere before.
+
+    Args:
+        seed: makes the inputs; one that no candidate has seen.
+        precision: half-width of the interval to reach, relative.
+        most_s: CPU seconds of the guests to spend on reaching it.
+        fresh: further inputs, of many sizes, on which the outputs are compared first.
+    """
+    judge = Judge(subject.inputs())
+    try:
+        with ExitStack() as stack:
+            trio = _Trio(*(stack.enter_context(sandbox.start(limits)) for _ in range(3)))
+            subject.load(trio.original, "a", subject.source)
+            subject.load(trio.candidate, "a", source)
+            subject.load(trio.null, "a", source)
+            compared = _compare(trio, judge, _fresh_calls(judge.workload, seed, reference.size, fresh))
+            if isinstance(compared, Verdict):
+                return compared
+            return _lock_step(trio, judge, reference, seed, precision, most_s, compared)
+    except GuestFailed as error:
+        return Verdict(error.outcome, error.reason, confirmed=True)
+
+
+@dataclass(frozen=True)
+class _Trio:
+    """The guests of a confirmation; the null guest measures what the conversation itself costs."""
+
+    original: Guest
+    candidate: Guest
+    null: Guest
+
+
+def _fresh_calls(workload: Workload, seed: int, size: int, number: int) -> Iterator[bytes]:
+    """Calls of all sizes up to the timed one, small ones more often (evenly spread logarithms)."""
+    for index in range(number):
+        fraction = (index * 0.6180339887498949) % 1.0
+        yield pickle.dumps(workload.call(seed + index, max(1, round(size**fraction))))
+
+
+def _compare(trio: _Trio, judge: Judge, calls: Iterable[bytes]) -> Verdict | int:
+    number = 0
+    for number, call in enumerate(calls, 1):  # noqa: B007
+        fault = judge.fault(call, run(trio.original, "a", call).body, run(trio.candidate, "a", call).body)
+        if fault:
+            return Verdict("incorrect", fault, inputs=number, confirmed=True)
+    return number
+
+
+def _lock_step(
+    trio: _Trio, judge: Judge, reference: Reference, seed: int, precision: float, most_s: float, compared: int
+) -> Verdict:
+    logs: list[float] = []
+    shares: list[float] = []
+    spent = 0
+    repeat = 1
+    for index in count():
+        call = pickle.dumps(judge.workload.call(seed + 1_000_000 + index, reference.size))
+        bill = _round(trio, judge, call, repeat, reference.repeat, swapped=index % 2 == 1)
+        if isinstance(bill, str):
+            return Verdict("incorrect", bill, inputs=compared + index + 1, confirmed=True)
+        spent += bill.original + bill.candidate
+        if index == 0:  # the first round warms up, and tells how often the candidate fits into a slice
+            repeat = max(1, min(_MOST_REPEAT, round(bill.original / max(bill.candidate - bill.null, 1) / 4)))
+            continue
+        net = max(bill.candidate - bill.null, 1) / repeat
+        logs.append(math.log(max(bill.original - bill.null / repeat, 1) / reference.repeat / net))
+        shares.append(bill.null / max(bill.candidate, 1))
+        if len(logs) >= _LEAST_ROUNDS and (interval(logs).half_width <= precision or spent > most_s * 1e9):
+            break
+    return Verdict(
+        "ok",
+        speed=interval(logs),
+        inputs=compared + len(logs) + 1,
+        confirmed=True,
+        overhead=statistics.median(shares),
+    )
+
+
+@dataclass(frozen=True)
+class _Bill:
+    """CPU nanoseconds, each from send to send."""
+
+    original: int
+    candidate: int
+    null: int
+
+
+def _round(
+    trio: _Trio, judge: Judge, call: bytes, repeat: int, original_repeat: int, *, swapped: bool
+) -> _Bill | str:
+    """One call in both guests, and the null's echo of it; or what is wrong with the candidate's output."""
+    turns: list[tuple[Guest, int]] = [(trio.original, original_repeat), (trio.candidate, repeat)]
+    bills: list[int] = []
+    outputs: list[bytes] = []
+    for guest, times in reversed(turns) if swapped else turns:
+        spent, body = _billed(guest, lambda guest=guest, times=times: run(guest, "a", call, repeat=times).body)
+        bills.append(spent)
+        outputs.append(body)
+    if swapped:
+        bills.reverse()
+        outputs.reverse()
+    fault = judge.fault(call, *outputs)
+    if fault:
+        return fault
+    run(trio.null, "a", call)
+    echo = {"op": "echo", "slot": "a", "repeat": repeat}
+    null, _ = _billed(trio.null, lambda: trio.null.ask(echo, call).body)
+    return _Bill(bills[0], bills[1], null)
+
+
+def _billed(guest: Guest, ask: Callable[[], bytes]) -> tuple[int, bytes]:
+    before = guest.cpu_ns()
+    body = ask()
+    return guest.cpu_ns() - before, body

@@ -1,0 +1,121 @@
+"""Sandbox ``process``: a fresh process of the launcher's, under resource limits."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+from peagen_ray.errors import LaunchError, SandboxError
+from peagen_ray.handler import current
+from peagen_ray.launcher import framing
+from peagen_ray.launcher.client import Child, Launcher, Limits, SpawnSpec
+from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, pack, unpack
+
+_DRAIN_S: Final = 0.05
+_OPEN_FILES: Final = 64
+
+
+class ProcessSandbox(Sandbox):
+    """Guests are processes forked by the launcher, with their own session, ``/tmp`` and limits.
+
+    Args:
+        launcher: what starts them; by default the one of the task that is being handled.
+    """
+
+    NAME = "process"
+
+    def __init__(self, launcher: Launcher | None = None) -> None:
+        self._launcher = launcher
+
+    def start(self, limits: GuestLimits) -> Guest:
+        """A fresh guest; raises SandboxError if it cannot be started."""
+        launcher = self._launcher or current().launcher
+        if launcher is None:
+            raise SandboxError("there is no launcher to start a guest with", hint="run it in a one-shot task")
+        scratch = Path(tempfile.mkdtemp(prefix="peagen-guest-"))
+        spec = SpawnSpec(
+            entry="peagen_ray.sandbox.guest:main",
+            scratch=scratch,
+            environment={},
+            limits=Limits(
+                cpu_s=limits.cpu_s,
+                address_space=limits.memory_mb << 20,
+                file_bytes=limits.scratch_mb << 20,
+                open_files=_OPEN_FILES,
+            ),
+        )
+        try:
+            return _ProcessGuest(launcher.spawn(spec), limits, scratch)
+        except LaunchError as error:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise SandboxError(str(error)) from error
+
+
+class _ProcessGuest(Guest):
+    def __init__(self, child: Child, limits: GuestLimits, scratch: Path) -> None:
+        self._child = child
+        self._limits = limits
+        self._scratch = scratch
+        self._proc = Path("/proc") / str(child.pid)
+        self._resident = 0
+
+    def ask(self, header: dict[str, Any], body: bytes = b"", *, wall_s: float | None = None) -> Answer:
+        limit = self._limits.output_kb << 10
+        deadline = time.monotonic() + (self._limits.wall_s if wall_s is None else wall_s)
+        try:
+            framing.send(self._child.channel, pack({**header, "limit": limit}, body))
+            return unpack(self._receive(2 * limit + 4096, deadline))
+        except framing.ChannelTimeout:
+            raise self._failed("timeout", f"no answer within {wall_s or self._limits.wall_s:g} s") from None
+        except framing.MessageTooLong:
+            raise self._failed("output", f"the output is larger than {self._limits.output_kb} KiB") from None
+        except ValueError as error:
+            raise self._failed("crash", f"answered rubbish: {error}") from error
+        except (framing.ChannelClosed, OSError):
+            raise self._died() from None
+
+    def _receive(self, limit: int, deadline: float) -> bytes:
+        """Wait for an answer in short turns, since what the guest prints must be drained meanwhile."""
+        while True:
+            turn = min(deadline, time.monotonic() + _DRAIN_S)
+            if framing.readable(self._child.channel, turn):
+                return framing.receive(self._child.channel, limit, deadline)
+            self._child.output()
+            if self._child.printed > self._limits.output_kb << 10:
+                raise self._failed("output", f"printed more than {self._limits.output_kb} KiB")
+            if time.monotonic() >= deadline:
+                raise framing.ChannelTimeout("no answer in time")
+
+    def _failed(self, outcome: str, reason: str) -> GuestFailed:
+        self.close()
+        return GuestFailed(outcome, reason)
+
+    def _died(self) -> GuestFailed:
+        gone = self._child.wait(5.0) or self._child.kill()
+        last = self._child.output()[1].strip().splitlines()[-1:]
+        reason = ": ".join([gone.reason, *last])[:500]
+        outcome = "memory" if "MemoryError" in reason else "timeout" if "SIGXCPU" in reason else "crash"
+        return self._failed(outcome, reason)
+
+    def cpu_ns(self) -> int:
+        return self._child.cpu_ns()
+
+    def reset_peak(self) -> None:
+        (self._proc / "clear_refs").write_text("5")
+        self._resident = self._status("VmRSS")
+
+    def peak_kb(self) -> int:
+        return max(0, self._status("VmHWM") - self._resident)
+
+    def _status(self, field: str) -> int:
+        for line in (self._proc / "status").read_text().splitlines():
+            if line.startswith(f"{field}:"):
+                return int(line.split()[1])
+        return 0
+
+    def close(self) -> None:
+        self._child.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)

@@ -1,0 +1,256 @@
+"""The reference: what the original does on a fixed set of calls, and how fast; measured once a run."""
+
+from __future__ import annotations
+
+import math
+import pickle
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any, Final, Self
+
+from peagen_ray.errors import WorkloadError
+from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, pack, unpack
+from peagen_ray.workload.base import Scale, Workload, load_workload
+from peagen_ray.workload.equality import difference, raised
+from peagen_ray.workload.target import Call
+
+STANDARD_MS: Final = 200.0
+"""CPU time that the original takes on the standard input set at least, in milliseconds."""
+
+SLICE_S: Final = 0.01
+"""CPU seconds that one call of the original should take at least, so that it can be timed."""
+
+_EDGES: Final = 40
+_SMALL: Final = 12
+_TIMED: Final = 8
+_EDGE_WALL_S: Final = 1.0
+_PROBE_WALL_S: Final = 10.0
+_LOAD_WALL_S: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Subject:
+    """The program to improve and how to call it.
+
+    Attributes:
+        source: the original's source text.
+        entry: the function, ``Class.method`` or "" for the whole module.
+        workload: source text of the workload file, or None to derive inputs from type hints.
+        path: where the original is, for messages.
+        workload_path: where the workload file is, for messages.
+    """
+
+    source: str
+    entry: str
+    workload: str | None = None
+    path: str = "<source>"
+    workload_path: str = "<workload>"
+
+    def inputs(self) -> Workload:
+        """What makes its inputs; raises WorkloadError or TargetError."""
+        return load_workload(
+            self.workload, self.source, self.entry, path=self.workload_path, target_path=self.path
+        )
+
+    def load(self, guest: Guest, slot: str, source: str) -> None:
+        """Load ``source`` into a slot of a guest; raises GuestFailed if it cannot be loaded."""
+        header = {"op": "load", "slot": slot, "source": source, "entry": self.entry, "workload": self.workload}
+        answer = guest.ask(header, wall_s=_LOAD_WALL_S)
+        if not answer.header.get("ok"):
+            raise GuestFailed("crash", f"does not load: {answer.header.get('error', 'no reason given')}")
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What the original does on a fixed set of calls.
+
+    Attributes:
+        size: the size that inputs were scaled to.
+        repeat: calls of the original in one timed slice.
+        slice_s: CPU seconds of one such slice.
+        reference_ms: CPU time of the original on the standard input set, in milliseconds.
+        calls: pickled calls, edge cases first, then small ones, then those that are timed.
+        expected: the original's encoded observation of each call.
+        timed: how many of the last calls are the ones to time.
+    """
+
+    size: int
+    repeat: int
+    slice_s: float
+    reference_ms: float
+    calls: tuple[bytes, ...]
+    expected: tuple[bytes, ...]
+    timed: int
+
+    @property
+    def timed_calls(self) -> tuple[bytes, ...]:
+        """The calls to time."""
+        return self.calls[-self.timed :]
+
+    def facts(self) -> dict[str, Any]:
+        """Everything but the calls, for a ledger and for people."""
+        return {
+            "size": self.size,
+            "repeat": self.repeat,
+            "slice_s": self.slice_s,
+            "reference_ms": self.reference_ms,
+            "calls": len(self.calls),
+            "timed": self.timed,
+        }
+
+    def to_bytes(self) -> bytes:
+        """The form in which it is kept beside a run."""
+        fields = {k: v for k, v in asdict(self).items() if k not in {"calls", "expected"}}
+        parts = [*self.calls, *self.expected]
+        return pack({**fields, "lengths": [len(part) for part in parts]}, b"".join(parts))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        """Read what :meth:`to_bytes` wrote."""
+        header, body = unpack(raw)
+        ends = [0]
+        for length in header.pop("lengths"):
+            ends.append(ends[-1] + length)
+        parts = [body[a:b] for a, b in pairwise(ends)]
+        half = len(parts) // 2
+        return cls(**header, calls=tuple(parts[:half]), expected=tuple(parts[half:]))
+
+
+def run(guest: Guest, slot: str, call: bytes, *, wall_s: float | None = None, repeat: int = 1) -> Answer:
+    """Make one call in a guest; raises GuestFailed when there is no observation to be had."""
+    answer = guest.ask({"op": "run", "slot": slot, "repeat": repeat}, call, wall_s=wall_s)
+    if "too_large" in answer.header:
+        raise GuestFailed("output", str(answer.header["too_large"]))
+    return answer
+
+
+def prepare(subject: Subject, sandbox: Sandbox, limits: GuestLimits, seed: int) -> Reference:
+    """Scale the inputs, run the original on them twice, and time it.
+
+    Raises:
+        WorkloadError: no usable inputs, an original that disagrees with itself, or one that is too slow.
+        TargetError: the original cannot be loaded or has no such entry.
+    """
+    workload = subject.inputs()
+    with _original(subject, sandbox, limits) as guest:
+        scale = _scale(workload, guest, seed)
+        timed = [pickle.dumps(workload.call(seed + 1 + i, scale.size)) for i in range(_TIMED)]
+        observed = [_must_run(guest, call) for call in timed]
+        slices = _time_slices(guest, timed, scale.repeat)
+    if all(raised(each) for each in observed):
+        raise WorkloadError(
+            f"the original raises {raised(observed[0])} on every input of size {scale.size}",
+            subject=subject.entry or subject.path,
+            hint="write a workload file with inputs that it accepts: peagen-ray workload init",
+        )
+    checks = [*workload.edges(seed, _EDGES), *_small(workload, seed, scale.size)]
+    calls, expected = _answered(subject, sandbox, limits, checks, timed, observed)
+    if not workload.has_check:
+        _refuse_disagreement(subject, sandbox, limits, calls, expected)
+    slice_s = sum(slices) / len(slices)
+    return Reference(
+        size=scale.size,
+        repeat=scale.repeat,
+        slice_s=slice_s,
+        reference_ms=_standard_ms(slice_s * 1e3 * _TIMED),
+        calls=calls,
+        expected=expected,
+        timed=_TIMED,
+    )
+
+
+def _standard_ms(once: float) -> float:
+    """CPU time of the standard input set: the timed slices, as often as it takes to fill 200 ms."""
+    return once * max(1, math.ceil(STANDARD_MS / max(once, 1e-3)))
+
+
+def _original(subject: Subject, sandbox: Sandbox, limits: GuestLimits) -> Guest:
+    guest = sandbox.start(limits)
+    try:
+        subject.load(guest, "a", subject.source)
+    except GuestFailed as error:
+        guest.close()
+        raise WorkloadError(f"the original cannot be run: {error}", subject=subject.path) from error
+    return guest
+
+
+def _scale(workload: Workload, guest: Guest, seed: int) -> Scale:
+    def seconds(size: int) -> float:
+        call = pickle.dumps(workload.call(seed, size))
+        return float(run(guest, "a", call, wall_s=_PROBE_WALL_S).header["ns"]) / 1e9
+
+    try:
+        return workload.size_for(seconds, SLICE_S)
+    except GuestFailed as error:
+        raise WorkloadError(
+            f"the original fails while its inputs are scaled: {error}",
+            hint="give the workload file sizes = (smallest, largest)",
+        ) from error
+
+
+def _must_run(guest: Guest, call: bytes) -> bytes:
+    try:
+        return run(guest, "a", call).body
+    except GuestFailed as error:
+        raise WorkloadError(f"the original fails on its own inputs: {error}") from error
+
+
+def _time_slices(guest: Guest, calls: Sequence[bytes], repeat: int) -> list[float]:
+    return [run(guest, "a", call, repeat=repeat).header["ns"] / 1e9 for call in calls]
+
+
+def _small(workload: Workload, seed: int, size: int) -> Iterable[Call]:
+    """Calls of sizes between the smallest and the timed one, evenly spread on a logarithmic scale."""
+    for index in range(_SMALL):
+        yield workload.call(seed + 1000 + index, max(1, round(size ** ((index + 1) / (_SMALL + 1)))))
+
+
+def _answered(
+    subject: Subject,
+    sandbox: Sandbox,
+    limits: GuestLimits,
+    checks: Sequence[Call],
+    timed: Sequence[bytes],
+    observed: Sequence[bytes],
+) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """The calls that the original answers in time, and its answers."""
+    answers = _observe_all(subject, sandbox, limits, [pickle.dumps(call) for call in checks])
+    usable = [(call, body) for call, body in answers if body is not None]
+    calls = (*(call for call, _ in usable), *timed)
+    return calls, (*(body for _, body in usable), *observed)
+
+
+def _refuse_disagreement(
+    subject: Subject, sandbox: Sandbox, limits: GuestLimits, calls: Sequence[bytes], expected: Sequence[bytes]
+) -> None:
+    """Run the original again; raises WorkloadError if it answers differently."""
+    for (_, second), first in zip(_observe_all(subject, sandbox, limits, calls), expected, strict=True):
+        apart = "no answer the second time" if second is None else difference(first, second)
+        if apart:
+            raise WorkloadError(
+                f"the original disagrees with itself: {apart}",
+                subject=subject.entry or subject.path,
+                hint="make it deterministic (seed its randomness, do not read the clock), or write a workload "
+                "file with check(args, output)",
+            )
+
+
+def _observe_all(
+    subject: Subject, sandbox: Sandbox, limits: GuestLimits, calls: Sequence[bytes]
+) -> list[tuple[bytes, bytes | None]]:
+    """What the original answers to each call; None where it hangs or dies, which ends only that guest."""
+    found: list[tuple[bytes, bytes | None]] = []
+    guest = _original(subject, sandbox, limits)
+    try:
+        for call in calls:
+            try:
+                found.append((call, run(guest, "a", call, wall_s=_EDGE_WALL_S).body))
+            except GuestFailed:
+                found.append((call, None))
+                guest = _original(subject, sandbox, limits)
+    finally:
+        guest.close()
+    return found
+
+

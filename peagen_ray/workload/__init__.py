@@ -1,0 +1,1 @@
+"""Workloads: what inputs are, what correct means, and how values are compared and carried."""
