@@ -58,7 +58,7 @@ def load(group: Group | str, name: str) -> Any:
         return entry.load()
     except PluginError:
         raise  # such as MissingExtra: it says better what to do
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit) as error:  # foreign code may fail in any way
         raise PluginError(
             f"{entry.value!r} cannot be imported: {type(error).__name__}: {error}",
             subject=_title(Group(group), name),
@@ -91,7 +91,10 @@ def _installed(group: Group, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  
 def _wheel(entry: EntryPoint) -> str:
     if entry.dist is None:
         return "an unknown wheel"
-    return f"{entry.dist.name or 'an unnamed wheel'} {entry.dist.version or ''}".rstrip()
+    about = entry.dist.metadata
+    fields = "Name", "Version"
+    name, version = (about[key] if key in about else "" for key in fields)  # noqa: SIM401 - 3.11 has no get
+    return f"{name or 'an unnamed wheel'} {version}".rstrip()
 
 
 def _title(group: Group, name: str) -> str:

@@ -14,11 +14,13 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
+    Strict,
     ValidationError,
-    field_serializer,
+    WithJsonSchema,
 )
 
 from peagen_ray.errors import EnvelopeError, UnsupportedSchema
@@ -84,6 +86,9 @@ def _spread(offered: frozenset[str]) -> frozenset[str]:
     return frozenset(single for tag in offered if "/" in tag for single in alternatives(tag))
 
 
+_NAME_CHARS: Final = 80
+"""Characters of a foreign id that a message shows."""
+
 _E = TypeVar("_E", bound="_Envelope")
 
 
@@ -97,23 +102,73 @@ def utcnow() -> datetime:
     return datetime.now(UTC)
 
 
+def _iso(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _from_iso(value: object) -> object:
+    if isinstance(value, str):
+        return datetime.fromisoformat(value)
+    if isinstance(value, datetime):
+        return value
+    msg = "a moment must be an ISO-8601 string"
+    raise ValueError(msg)
+
+
+def _to_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        msg = "the moment is outside the calendar in UTC"
+        raise ValueError(msg) from error
+
+
 Tags = Annotated[
     frozenset[str],
     AfterValidator(check_tags),
     PlainSerializer(lambda tags: sorted(tags), return_type=list[str]),
+    WithJsonSchema(
+        {"type": "array", "items": {"type": "string", "pattern": f"^{_TAG.pattern}$"}, "uniqueItems": True}
+    ),
 ]
+
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_from_iso),
+    AfterValidator(_to_utc),
+    PlainSerializer(_iso, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+Count = Annotated[int, Strict()]
 
 
 class _Envelope(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    @field_serializer("created_at", check_fields=False)
-    def _iso(self, moment: datetime) -> str:
-        return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
     def to_wire(self) -> bytes:
-        """The UTF-8 JSON that travels, every field written."""
-        return self.model_dump_json().encode()
+        """The UTF-8 JSON that travels, every field written.
+
+        Raises:
+            EnvelopeError: the payload or data is no JSON, such as NaN, bytes or half a surrogate pair.
+        """
+        fields = {name: _plain(getattr(self, name)) for name in type(self).model_fields}
+        try:
+            return _JSON.encode(fields).encode()
+        except (TypeError, ValueError, RecursionError) as error:
+            raise EnvelopeError(f"not JSON: {error}", subject=type(self).__name__.lower()) from error
+
+
+def _plain(value: object) -> object:
+    match value:
+        case frozenset():
+            return sorted(value)
+        case datetime():
+            return _iso(value)
+    return value
+
+
+_JSON: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":"))
 
 
 class Task(_Envelope):
@@ -133,9 +188,9 @@ class Task(_Envelope):
     id: str = Field(default_factory=new_id, pattern=r"^[0-9a-f]{16,}$")
     payload: dict[str, Any] = Field(default_factory=dict)
     requires: Tags = frozenset()
-    attempts: int = Field(default=0, ge=0)
-    created_at: AwareDatetime = Field(default_factory=utcnow)
-    schema_v: int = Field(default=SCHEMA_V, ge=1)
+    attempts: Count = Field(default=0, ge=0)
+    created_at: Moment = Field(default_factory=utcnow)
+    schema_v: Count = Field(default=SCHEMA_V, ge=1)
 
     @classmethod
     def from_wire(cls, raw: bytes | str) -> Self:
@@ -159,11 +214,18 @@ class Result(_Envelope):
         attempts: the attempt that produced it, from 1.
     """
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"status": {"const": "error"}}},
+            "then": {"properties": {"data": {"required": ["msg", "retryable"]}}},
+        }
+    )
+
     task_id: str
     status: Status
     data: dict[str, Any] = Field(default_factory=dict)
-    created_at: AwareDatetime = Field(default_factory=utcnow)
-    attempts: int = Field(default=1, ge=1)
+    created_at: Moment = Field(default_factory=utcnow)
+    attempts: Count = Field(default=1, ge=1)
 
     @classmethod
     def from_wire(cls, raw: bytes | str) -> Self:
@@ -187,19 +249,37 @@ class Result(_Envelope):
         return self.status is Status.ERROR and bool(self.data.get("retryable", False))
 
 
+_SURROGATE: Final = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+def _no_number(constant: str) -> float:
+    msg = f"{constant} is no JSON number"
+    raise ValueError(msg)
+
+
+def _parse(raw: bytes | str) -> object:
+    text = raw if isinstance(raw, str) else raw.decode()
+    fields: object = json.loads(text, parse_constant=_no_number)
+    if _SURROGATE.search(text):
+        _JSON.encode(fields).encode()
+    return fields
+
+
 def _read(cls: type[_E], raw: bytes | str, id_field: str) -> _E:
+    what = cls.__name__.lower()
     try:
-        fields = json.loads(raw)
+        fields = _parse(raw)
     except (ValueError, RecursionError) as error:
-        raise EnvelopeError(f"not JSON: {error}", subject=cls.__name__.lower()) from error
+        raise EnvelopeError(f"not JSON: {error}", subject=what) from error
     if not isinstance(fields, dict):
-        raise EnvelopeError("the envelope must be a JSON object", subject=cls.__name__.lower())
-    version, name = fields.get("schema_v", SCHEMA_V), str(fields.get(id_field, "without an id"))
-    if isinstance(version, int) and version > SCHEMA_V:
+        raise EnvelopeError("the envelope must be a JSON object", subject=what)
+    version, name = fields.get("schema_v", SCHEMA_V), fields.get(id_field)
+    name = name[:_NAME_CHARS] if isinstance(name, str) else "without an id"
+    if type(version) is int and version > SCHEMA_V:
         raise UnsupportedSchema(version, SCHEMA_V, name)
     try:
         return cls.model_validate(fields)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(map(str, first["loc"]))
-        raise EnvelopeError(f"{where}: {first['msg']}", subject=f"{cls.__name__.lower()} {name}") from error
+        raise EnvelopeError(f"{where}: {first['msg']}", subject=f"{what} {name}") from error

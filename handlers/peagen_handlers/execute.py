@@ -51,7 +51,7 @@ class MeasureJob(_Job):
 
 
 def evaluate_id(execute_id: str) -> str:
-    """The id of the Evaluate task that an Execute task spawns, so that whoever asked can wait for it."""
+    """The id of the Evaluate task that an Execute task spawns: the same whenever the task runs again."""
     return hashlib.blake2b(f"{execute_id}/evaluate".encode(), digest_size=16).hexdigest()
 
 
@@ -110,7 +110,7 @@ class ExecuteProcessHandler(TaskHandler):
         }
         follow_up = Task(kind=TaskKind.EVALUATE, id=evaluate_id(task.id), payload=payload)
         spawn = [follow_up.model_dump(mode="json")]
-        return Result.success(task, {"outcome": verdict.outcome, "spawn": spawn})
+        return Result.success(task, {"outcome": verdict.outcome, "evaluate": follow_up.id, "spawn": spawn})
 
     def _confirm(self, job: MeasureJob, reference: Reference) -> Verdict:
         return confirm(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -14,13 +13,10 @@ from pydantic import ValidationError
 from peagen_ray.config.lines import KeyPath, key_lines, line_of
 from peagen_ray.config.model import Config
 from peagen_ray.config.problems import Problem, explain, secret_problem, secrets
-from peagen_ray.errors import ConfigError
+from peagen_ray.config.text import parse, read_text
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
-
-FILE_NAME: Final = ".peagen.toml"
-"""The file's name in the workspace root."""
 
 ENV_PREFIX: Final = "PEAGEN__"
 _ALIASES: Final = {
@@ -30,7 +26,6 @@ _ALIASES: Final = {
 _PROVIDER: Final = ("task_queue", "provider")
 _URL: Final = ("task_queue", "url")
 _SCHEMES: Final = {"rediss": "redis", "unix": "redis", "redis+sentinel": "redis"}
-_PLACE = re.compile(r"^(?P<what>.*) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$")
 
 
 @dataclass(frozen=True)
@@ -70,33 +65,6 @@ def nest(layer: Mapping[KeyPath, Setting]) -> dict[str, Any]:
             node = node.setdefault(str(part), {})
         node[str(path[-1])] = setting.value
     return root
-
-
-def parse(text: str, name: str) -> dict[str, Any]:
-    """Parse a file's text.
-
-    Raises:
-        ConfigError: it is no TOML; names the line and the column.
-    """
-    try:
-        return tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        place = _PLACE.match(str(error))
-        if place is None:
-            raise ConfigError(f"not TOML: {error}", subject=name) from error
-        line, column = place["line"], place["column"]
-        where = f"{name}:{line}:{column}" if line else f"{name}:{max(1, text.count(chr(10)))}"
-        raise ConfigError(f"not TOML: {place['what']}", subject=where) from error
-
-
-def read_text(path: Path) -> str:
-    """A configuration file's text, its line endings as they are; ConfigError when it cannot be read."""
-    try:
-        return path.read_bytes().decode()
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", subject=str(path)) from error
-    except UnicodeDecodeError as error:
-        raise ConfigError("is not UTF-8 text", subject=str(path)) from error
 
 
 def file_layer(path: Path, problems: list[Problem]) -> Layer:

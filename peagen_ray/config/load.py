@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from peagen_ray.config.layers import (
-    FILE_NAME,
     Flag,
     Layer,
     environment_layer,
@@ -23,6 +22,7 @@ from peagen_ray.config.layers import (
 )
 from peagen_ray.config.model import Config
 from peagen_ray.config.problems import Problem, config_error, dotted
+from peagen_ray.config.text import FILE_NAME
 
 __all__ = ["Flag", "Loaded", "load", "mask"]
 

@@ -13,8 +13,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from peagen_ray.task import Tags
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhd]))+")
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|[smhd]))+")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|[smhd])")
 
 
 def parse_duration(value: object) -> object:
@@ -35,7 +35,7 @@ def parse_duration(value: object) -> object:
     try:
         return timedelta(seconds=seconds)
     except (OverflowError, ValueError) as error:
-        msg = f"{value!r} is too long a duration"
+        msg = f"{value!r} is no length of time"
         raise ValueError(msg) from error
 
 
@@ -53,7 +53,7 @@ def _seconds(seconds: float) -> str:
 
 def _positive(duration: timedelta) -> timedelta:
     if duration <= timedelta(0):
-        msg = "must be longer than nothing"
+        msg = "must be longer than no time at all"
         raise ValueError(msg)
     return duration
 
@@ -75,11 +75,6 @@ def _split(value: object) -> object:
     return value
 
 
-def _split_set(value: object) -> object:
-    parts = _split(value)
-    return frozenset(parts) if isinstance(parts, tuple) else parts
-
-
 def _one_or_many(value: object) -> object:
     return (value,) if isinstance(value, str | Path) else tuple(value) if isinstance(value, list) else value
 
@@ -92,7 +87,7 @@ Duration = Annotated[
 ]
 """A positive length of time; seconds as a number, or text such as ``"4h"`` or ``"1h30m"``."""
 
-Caps = Annotated[Tags, BeforeValidator(_split_set), Field(min_length=1)]
+Caps = Annotated[Tags, BeforeValidator(_split), Field(min_length=1, strict=False)]
 """Capability tags, as a list or as one comma separated string."""
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
@@ -102,7 +97,7 @@ LaxPath = Annotated[Path, Field(strict=False)]
 Paths = Annotated[tuple[LaxPath, ...], BeforeValidator(_one_or_many)]
 """Paths, as a list or as one string."""
 
-Fraction = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 """A finite number above zero."""
 
 
@@ -181,13 +176,13 @@ class StopTable(Table):
 
     max_generations: int = Field(default=200, ge=1)
     """generations in all"""
-    target_ms: Fraction | None = None
+    target_ms: Positive | None = None
     """speed_ms of the best program that is good enough"""
     no_improve: int = Field(default=25, ge=1)
     """generations without a better program"""
     budget_tokens: int | None = Field(default=None, ge=1)
     """LLM tokens that may be spent"""
-    budget_usd: Fraction | None = None
+    budget_usd: Positive | None = None
     """money that may be spent on LLMs"""
     run_timeout: Duration | None = None
     """wall time, such as 30m"""
@@ -196,9 +191,9 @@ class StopTable(Table):
 class ArchiveTable(Table):
     """``[evolve.archive]``: widths of the archive's cells."""
 
-    speed_bin_ms: Fraction = 5.0
+    speed_bin_ms: Positive = 5.0
     """width in speed_ms"""
-    mem_bin_kb: Fraction = 32.0
+    mem_bin_kb: Positive = 32.0
     """width in peak memory, kB"""
     size_bin_ch: int = Field(default=40, ge=1)
     """width in characters of source"""
@@ -234,7 +229,7 @@ class EvolveTable(Table):
 class ExecuteTable(Table):
     """``[execute]``: what one candidate may use."""
 
-    timeout_s: Fraction = 10.0
+    timeout_s: Positive = 10.0
     """wall time, seconds"""
     memory_mb: int = Field(default=1024, ge=16)
     """memory, MiB"""

@@ -123,12 +123,20 @@ def nearest(path: KeyPath) -> str:
     table = _table(outer)
     inside = ".".join(outer)
     close = [".".join([*outer, key]) for key in get_close_matches(last, table.model_fields, n=1)]
-    known = list(_known(Config))
-    close = close or [key for key in known if key.rpartition(".")[2] == last]
-    close = close or get_close_matches(".".join([*outer, last]), known, n=1, cutoff=0.8)
+    return _suggest(close or _elsewhere(last), inside, sorted(table.model_fields))
+
+
+def _elsewhere(name: str) -> list[str]:
+    """The dotted keys of any table whose last part is ``name``, or nearest to it."""
+    known = [(key, key.rpartition(".")[2]) for key in _known(Config)]
+    near = get_close_matches(name, {last for _, last in known}, n=1)
+    return [key for key, last in known if last in near]
+
+
+def _suggest(close: Sequence[str], inside: str, keys: Sequence[str]) -> str:
     if close:
         return f"did you mean {' or '.join(close)}?"
-    return f"the {f'keys of [{inside}]' if inside else 'tables'} are {', '.join(sorted(table.model_fields))}"
+    return f"the {f'keys of [{inside}]' if inside else 'tables'} are {', '.join(keys)}"
 
 
 def _known(model: type[BaseModel], prefix: str = "") -> Iterator[str]:

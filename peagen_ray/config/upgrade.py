@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from peagen_ray.config.layers import FILE_NAME, parse
+from peagen_ray.config.text import FILE_NAME, parse
 
 
 def upgrade(text: str, name: str = FILE_NAME) -> str:

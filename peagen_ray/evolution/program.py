@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 
 class Outcome(StrEnum):
@@ -75,7 +76,8 @@ class Program:
         peak_kb: peak memory of one call beyond the baseline, kB; None unless ``ok``.
         bucket: its cell; None unless ``ok``.
         confirmed: fitness came from confirmation, not from screening.
-        metrics: whatever else the evaluator reported.
+        metrics: whatever else the evaluator reported, JSON-able.
+        fingerprint: of its source, see :func:`~peagen_ray.workload.fingerprint.fingerprint`; "" if unknown.
     """
 
     id: int
@@ -92,7 +94,23 @@ class Program:
     bucket: Bucket | None = None
     confirmed: bool = False
     metrics: dict[str, Any] = field(default_factory=dict)
+    fingerprint: str = ""
 
     def with_(self, **changes: Any) -> Program:
         """A copy with some fields changed."""
         return replace(self, **changes)
+
+    def to_data(self) -> dict[str, Any]:
+        """Its JSON form."""
+        return {name.name: getattr(self, name.name) for name in fields(self)}
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Read what :meth:`to_data` wrote."""
+        bucket = data["bucket"]
+        changes = {
+            "parents": tuple(data["parents"]),
+            "outcome": Outcome(data["outcome"]),
+            "bucket": None if bucket is None else Bucket(*bucket),
+        }
+        return cls(**{**data, **changes})

@@ -7,6 +7,7 @@ import select
 import signal
 import time
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Final
 
 from peagen_ray.launcher import linux
@@ -43,6 +44,7 @@ class Sweeper:
 
     def __init__(self) -> None:
         self._hopeless: set[int] = set()
+        self._own_children = linux.own_children()
 
     def sweep(self, known: Collection[int]) -> None:
         """Return when none but the ``known`` children are left, or at the end of our patience.
@@ -53,22 +55,20 @@ class Sweeper:
         """
         self._hopeless = {pid for pid in self._hopeless if not _reap(pid)}
         deadline = time.monotonic() + PATIENCE
-        while orphans := set(linux.children(os.getpid())).difference(known, self._hopeless):
+        while orphans := set(self._own_children()).difference(known, self._hopeless):
             for orphan in orphans:
                 for pid in (orphan, *linux.descendants(orphan)):
                     _kill(pid)
-            if all([_reap(orphan) for orphan in orphans]):
-                continue
+            dying = {orphan for orphan in orphans if not _reap(orphan)}
             if time.monotonic() > deadline:
-                self._hopeless |= orphans
-            time.sleep(_PAUSE)
+                self._hopeless |= dying
+            elif dying:
+                time.sleep(_PAUSE)
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
 
 
 def _reap(pid: int) -> bool:

@@ -20,6 +20,10 @@ class Capture:
 
     Args:
         fd: the reading end of a pipe, taken over.
+
+    Attributes:
+        printed: bytes read so far.
+        dropped: those of them that were not kept.
     """
 
     def __init__(self, fd: int) -> None:
@@ -28,12 +32,18 @@ class Capture:
         self._head = bytearray()
         self._tail: deque[bytes] = deque()
         self._tail_size = 0
+        self.printed = 0
         self.dropped = 0
 
     @property
     def fd(self) -> int | None:
         """The pipe, None once it has ended."""
         return self._fd
+
+    @property
+    def size(self) -> int:
+        """Bytes read so far, those that were dropped included."""
+        return len(self._head) + self._tail_size + self.dropped
 
     def drain(self) -> None:
         """Read what is there, up to 4 MiB; at the end of the pipe close it."""
@@ -61,6 +71,7 @@ class Capture:
             self._fd = None
 
     def _keep(self, chunk: bytes) -> None:
+        self.printed += len(chunk)
         room = HEAD - len(self._head)
         self._head += chunk[:room]
         rest = chunk[max(0, room) :]

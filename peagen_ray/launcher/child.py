@@ -1,4 +1,8 @@
-"""From the fork to the entry: what makes a forked process a fresh one."""
+"""From the fork to the entry: what makes a forked process a fresh one.
+
+Each page of memory that is written to here is copied first, which costs more than most system calls.
+So what can be prepared before the fork is; see :class:`Ground`.
+"""
 
 from __future__ import annotations
 
@@ -10,25 +14,28 @@ import resource
 import signal
 import socket
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 from peagen_ray.launcher import linux
 from peagen_ray.launcher.client import Launcher
+from peagen_ray.launcher.private_tmp import LAYER, PrivateTmp
 from peagen_ray.launcher.spec import Limits, SpawnSpec
 
 _CHANNEL: Final = 3
 _NESTED: Final = 4
-_BASE: Final = 5
-"""Where a child's descriptors end up, behind the three standard streams."""
+_CONNECTION: Final = 5
+"""Where a child's descriptors go, behind the three standard streams."""
+
+_FIRST_FREE: Final = 6
 
 
 @dataclass(frozen=True)
 class Descriptors:
-    """The descriptors of a child, as numbers.
+    """The descriptors of a child, as numbers above those where they are to go.
 
     Attributes:
         connection: where it says that it has started; closed before the entry runs.
@@ -42,127 +49,150 @@ class Descriptors:
     channel: int
     stdout: int
     stderr: int
-    nested: int | None = None
+    nested: int | None
 
 
 @dataclass(frozen=True)
 class Ground:
-    """What every child of one launcher has in common.
+    """What every child of one launcher has in common, prepared before the first fork.
 
     Attributes:
-        environment: the scrubbed base.
-        keep: paths of code, which a child must go on seeing.
-        private_tmp: whether the kernel allows private temporary directories.
+        server: process id of the fork server.
+        private_tmp: temporary directories of its own, None where the kernel refuses.
+        stdout: what becomes ``sys.stdout``.
+        stderr: what becomes ``sys.stderr``.
+        open_max: the number that no descriptor reaches.
     """
 
-    environment: dict[str, str]
-    keep: tuple[Path, ...]
-    private_tmp: bool
+    server: int
+    private_tmp: PrivateTmp | None
+    stdout: TextIO
+    stderr: TextIO
+    open_max: int
+
+    @classmethod
+    def prepare(cls, private_tmp: PrivateTmp | None) -> Ground:
+        """Prepare this process, a fork server."""
+        open_max = os.sysconf("SC_OPEN_MAX")
+        return cls(os.getpid(), private_tmp, _stream_to_pipe(1), _stream_to_pipe(2), open_max)
 
 
-def run(spec: SpawnSpec, fds: Descriptors, ground: Ground, parent: int) -> NoReturn:
+def reserve_places() -> None:
+    """Take the places of a child's descriptors, so that none is ever in another's way.
+
+    For the start of a fork server, whose standard input is ``/dev/null``: what lies there is closed.
+    """
+    for place in range(_CHANNEL, _FIRST_FREE):
+        os.dup2(0, place, inheritable=False)
+
+
+def _stream_to_pipe(fd: int) -> TextIO:
+    """A text stream on ``fd`` that expects a pipe there, whatever there is now.
+
+    It writes line by line, so that little is lost when the process is killed.
+    """
+    saved = os.dup(fd)
+    reading, writing = os.pipe()
+    os.dup2(writing, fd)
+    stream = os.fdopen(fd, "w", buffering=1, errors="backslashreplace", closefd=False)
+    os.dup2(saved, fd)
+    for other in (saved, reading, writing):
+        os.close(other)
+    return stream
+
+
+def run(spec: SpawnSpec, fds: Descriptors, ground: Ground) -> NoReturn:
     """Turn this freshly forked process into the child, call its entry, and end it."""
     code = 1
     try:
-        started = _prepare(spec, fds, ground, parent)
-        if started:
-            code = _call(spec)
-    except BaseException:
-        traceback.print_exc(file=open("/work/main/err.txt","w"))
+        if _prepare(spec, fds, ground):
+            _call(spec)
+            code = 0
+    except SystemExit as leaving:
+        code = _exit_code(leaving)
+    except BaseException:  # noqa: BLE001 - the outermost frame of the process: the reason goes to stderr
+        traceback.print_exc()
     finally:
         _flush()
         os._exit(code)
 
 
-def _prepare(spec: SpawnSpec, fds: Descriptors, ground: Ground, parent: int) -> bool:
-    connection = socket.socket(fileno=_arrange(fds))
+def _prepare(spec: SpawnSpec, fds: Descriptors, ground: Ground) -> bool:
+    """Set everything up, and say on the connection that it is or why it is not."""
+    _arrange(fds, ground)
     try:
-        layers = _isolate(spec, ground, parent)
-        answer: dict[str, Any] = {"pid": os.getpid(), "layers": layers}
+        answer: dict[str, Any] = {"pid": os.getpid(), "layers": _isolate(spec, ground)}
     except (OSError, ValueError) as error:
         answer = {"error": f"cannot set up the process: {error}"}
-    connection.send(json.dumps(answer).encode())
-    connection.close()
+    os.write(_CONNECTION, json.dumps(answer).encode())
+    os.close(_CONNECTION)
     return "pid" in answer
 
 
-def _arrange(fds: Descriptors) -> int:
-    """Move the child's descriptors to their places and close all others; returns the connection's."""
-    null = os.open(os.devnull, os.O_RDONLY)
-    wanted = [null, fds.stdout, fds.stderr, fds.channel, fds.nested, fds.connection]
-    # Out of each other's way first: a descriptor may lie where another is to go.
-    moved = [fd if fd is None else _above(fd, len(wanted)) for fd in wanted]
-    for place, fd in enumerate(moved):
-        if fd is None:
-            os.closerange(place, place + 1)
-        else:
-            os.dup2(fd, place, inheritable=place < _CHANNEL)
-    os.closerange(len(wanted), os.sysconf("SC_OPEN_MAX"))
-    for stream in (sys.stdout, sys.stderr):
-        stream.reconfigure(line_buffering=True, errors="backslashreplace")  # type: ignore[union-attr]
-    return _BASE
+def _arrange(fds: Descriptors, ground: Ground) -> None:
+    """Move the child's descriptors to their places and close all others."""
+    os.dup2(fds.stdout, 1)
+    os.dup2(fds.stderr, 2)
+    os.dup2(fds.channel, _CHANNEL, inheritable=False)
+    os.dup2(fds.connection, _CONNECTION, inheritable=False)
+    if fds.nested is None:
+        os.close(_NESTED)
+    else:
+        os.dup2(fds.nested, _NESTED, inheritable=False)
+    os.closerange(_FIRST_FREE, ground.open_max)
+    sys.stdout, sys.stderr = ground.stdout, ground.stderr
 
 
-def _above(fd: int, floor: int) -> int:
-    import fcntl
-
-    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, floor)
-
-
-def _isolate(spec: SpawnSpec, ground: Ground, parent: int) -> list[str]:
+def _isolate(spec: SpawnSpec, ground: Ground) -> list[str]:
     os.setsid()
     linux.adopt_orphans()
     layers = []
     if ground.private_tmp:
-        linux.enter_private_tmp((*ground.keep, *spec.keep, spec.scratch))
-        layers.append("private-tmp")
-    # Last of the system calls that change who we are: some of those reset it.
-    linux.die_with_parent(signal.SIGKILL, parent)
-    signal.set_wakeup_fd(-1)
-    for number in (signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
+        ground.private_tmp.enter(map(str, (*spec.keep, spec.scratch)))
+        layers.append(LAYER)
+    # After the system calls that change who we are: some of those reset it.
+    linux.die_with_parent(signal.SIGKILL, ground.server)
     os.umask(0o077)
     os.chdir(spec.scratch)
-    scratch = str(spec.scratch)
-    os.environ.clear()
-    os.environ.update(ground.environment | dict(spec.environment) | {"HOME": scratch, "TMPDIR": scratch})
+    os.environ.update(spec.environment)
+    os.environ["HOME"] = os.environ["TMPDIR"] = str(spec.scratch)
+    # What a preloaded module found out about the launcher's environment does not hold here.
+    tempfile.tempdir = None
     sys.argv = [spec.entry]
     _limit(spec.limits)
     return layers
 
 
 def _limit(limits: Limits) -> None:
-    cpu = None if limits.cpu_s is None else math.ceil(limits.cpu_s)
-    for kind, soft, hard in (
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_CPU, cpu, None if cpu is None else cpu + 1),
-        (resource.RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes),
-        (resource.RLIMIT_NOFILE, limits.open_files, limits.open_files),
-        (resource.RLIMIT_AS, limits.address_space, limits.address_space),
+    if limits.cpu_s is not None:
+        seconds = math.ceil(limits.cpu_s)
+        _set_limit(resource.RLIMIT_CPU, seconds, seconds + 1)
+    for kind, amount in (
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_NOFILE, limits.open_files),
+        (resource.RLIMIT_AS, limits.address_space),
     ):
-        if soft is None or hard is None:
-            continue
-        _, ceiling = resource.getrlimit(kind)
-        if ceiling != resource.RLIM_INFINITY:
-            soft, hard = min(soft, ceiling), min(hard, ceiling)
-        resource.setrlimit(kind, (soft, hard))
+        if amount is not None:
+            _set_limit(kind, amount, amount)
 
 
-def _call(spec: SpawnSpec) -> int:
-    channel = socket.socket(fileno=_CHANNEL)
+def _set_limit(kind: int, soft: int, hard: int) -> None:
+    """Set a limit, or what is allowed of it."""
+    _, ceiling = resource.getrlimit(kind)
+    if ceiling != resource.RLIM_INFINITY:
+        soft, hard = min(soft, ceiling), min(hard, ceiling)
+    resource.setrlimit(kind, (soft, hard))
+
+
+def _call(spec: SpawnSpec) -> None:
     module, _, function = spec.entry.partition(":")
-    try:
-        entry: Callable[..., Any] = getattr(importlib.import_module(module), function)
-        if spec.nested:
-            entry(channel, Launcher.from_socket(socket.socket(fileno=_NESTED)))
-        else:
-            entry(channel)
-    except SystemExit as leaving:
-        return _exit_code(leaving)
-    except BaseException:  # noqa: BLE001 - the outermost frame of the process: the reason goes to stderr
-        traceback.print_exc()
-        return 1
-    return 0
+    entry: Callable[..., Any] = getattr(importlib.import_module(module), function)
+    channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=_CHANNEL)
+    if spec.nested:
+        nested = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=_NESTED)
+        entry(channel, Launcher.from_socket(nested))
+    else:
+        entry(channel)
 
 
 def _exit_code(leaving: SystemExit) -> int:

@@ -4,29 +4,27 @@ from __future__ import annotations
 
 import ctypes
 import os
-import stat
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
+_LIBC.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+_LIBC.mount.argtypes = [*[ctypes.c_char_p] * 3, ctypes.c_ulong, ctypes.c_char_p]
 
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _CLONE_NEWNS: Final = 0x0002_0000
 _CLONE_NEWUSER: Final = 0x1000_0000
-_MS_NOSUID: Final = 1 << 1
-_MS_NODEV: Final = 1 << 2
-_MS_BIND: Final = 1 << 12
-_MS_REC: Final = 1 << 14
-_MS_SLAVE: Final = 1 << 19
 
-PUBLIC: Final = (Path("/tmp"), Path("/var/tmp"), Path("/dev/shm"))  # noqa: S108 - these are what is covered
-"""The directories where everybody may leave something."""
-
-_TMPFS: Final = b"mode=1777,size=256m"
-"""Each is bounded: its pages are memory that no limit of the process counts."""
+MS_NOSUID: Final = 1 << 1
+MS_NODEV: Final = 1 << 2
+MS_BIND: Final = 1 << 12
+MS_REC: Final = 1 << 14
+MS_SLAVE: Final = 1 << 19
 
 
 def die_with_parent(signal: int, parent: int) -> None:
@@ -54,101 +52,66 @@ def descendants(pid: int) -> Iterator[int]:
         found += children(child)
 
 
-def enter_private_tmp(keep: Iterable[Path]) -> None:
-    """Cover the public temporary directories with empty ones that end with this process's tree.
+def own_children() -> Callable[[], list[int]]:
+    """What lists the children of the calling thread, for as long as it lives, at little cost."""
+    if not _HAS_CHILDREN:
+        return partial(_children_by_scan, os.getpid())
+    listing = os.open("/proc/thread-self/children", os.O_RDONLY | os.O_CLOEXEC)
+    return partial(_read_children, listing)
 
-    It takes a mount namespace and, without the capability for that, a user namespace in which one
-    keeps one's own identity. The process must have one thread.
 
-    Args:
-        keep: what stays visible, at its own path, although it lies under one of them.
+def unshare_mounts() -> None:
+    """Enter a mount namespace of our own; nothing that is mounted here is seen outside.
+
+    Without the capability for that it takes a user namespace too, in which one keeps one's own
+    identity; then the process must have one thread.
 
     Raises:
-        OSError: the kernel refuses, or a mount failed; the process is of no more use then.
+        OSError: the kernel refuses.
     """
-    _unshare()
-    _mount(b"none", Path("/"), None, _MS_REC | _MS_SLAVE)
-    covers = sorted({cover.resolve() for cover in PUBLIC if cover.is_dir()})
-    kept = [(path, os.open(path, os.O_PATH)) for path in _under(covers, keep)]
-    for cover in covers:
-        _mount(b"tmpfs", cover, b"tmpfs", _MS_NOSUID | _MS_NODEV, _TMPFS)
-    for path, fd in kept:
-        _mount_point(path, directory=stat.S_ISDIR(os.fstat(fd).st_mode))
-        _mount(b"/proc/self/fd/%d" % fd, path, None, _MS_BIND | _MS_REC)
-        os.close(fd)
-
-
-def has_private_tmp() -> bool:
-    """Whether the kernel allows :func:`enter_private_tmp`; tried in a process of its own."""
-    pid = os.fork()
-    if pid == 0:
-        code = 1
-        try:
-            enter_private_tmp(())
-            code = 0
-        finally:
-            os._exit(code)
-    return os.waitpid(pid, 0)[1] == 0
-
-
-def _under(covers: list[Path], keep: Iterable[Path]) -> list[Path]:
-    """The outermost of ``keep`` that exist and lie under one of ``covers``, resolved."""
-    chosen: list[Path] = []
-    for path in sorted({path.resolve() for path in keep}):
-        hidden = any(path != cover and path.is_relative_to(cover) for cover in covers)
-        if hidden and path.exists() and not any(path.is_relative_to(outer) for outer in chosen):
-            chosen.append(path)
-    return chosen
-
-
-def _mount_point(path: Path, *, directory: bool) -> None:
-    (path if directory else path.parent).mkdir(mode=0o755, parents=True, exist_ok=True)
-    if not directory:
-        path.touch()
-
-
-def _children_listed(pid: int) -> list[int]:
-    found: list[int] = []
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_bytes().split())
-    except (FileNotFoundError, ProcessLookupError):
-        pass
-    return found
-
-
-def _children_by_scan(pid: int) -> list[int]:
-    found = []
-    for name in os.listdir("/proc"):
-        if name.isdigit():
-            try:
-                status = Path("/proc", name, "stat").read_bytes()
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            # The name, in parentheses, may hold anything; state and parent follow the last one.
-            if int(status.rpartition(b")")[2].split()[1]) == pid:
-                found.append(int(name))
-    return found
-
-
-def _unshare() -> None:
     uid, gid = os.geteuid(), os.getegid()
     if _LIBC.unshare(_CLONE_NEWNS) != 0:
         _check(_LIBC.unshare(_CLONE_NEWNS | _CLONE_NEWUSER), "unshare")
         Path("/proc/self/setgroups").write_text("deny")
         Path("/proc/self/uid_map").write_text(f"{uid} {uid} 1")
         Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1")
+    mount("none", "/", flags=MS_REC | MS_SLAVE)
 
 
-def _mount(
-    source: bytes, target: Path, kind: bytes | None, flags: int, options: bytes | None = None
-) -> None:
-    _check(_LIBC.mount(source, os.fsencode(target), kind, ctypes.c_ulong(flags), options), f"mount {target}")
+def mount(source: str, target: str, kind: str = "", flags: int = 0, options: str = "") -> None:
+    """The call ``mount(2)``."""
+    returned = _LIBC.mount(os.fsencode(source), os.fsencode(target), kind.encode(), flags, options.encode())
+    _check(returned, f"mount {target}")
+
+
+def _children_listed(pid: int) -> list[int]:
+    found: list[int] = []
+    with suppress(FileNotFoundError, ProcessLookupError):
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_bytes().split())
+    return found
+
+
+def _read_children(listing: int) -> list[int]:
+    text = b""
+    while more := os.pread(listing, 65536, len(text)):
+        text += more
+    return [int(pid) for pid in text.split()]
+
+
+def _children_by_scan(pid: int) -> list[int]:
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(FileNotFoundError, ProcessLookupError):
+            status = (process / "stat").read_bytes()
+            # The name, in parentheses, may hold anything; state and parent follow the last one.
+            if int(status.rpartition(b")")[2].split()[1]) == pid:
+                found.append(int(process.name))
+    return found
 
 
 def _prctl(option: int, value: int) -> None:
-    zero = ctypes.c_ulong(0)
-    _check(_LIBC.prctl(option, ctypes.c_ulong(value), zero, zero, zero), f"prctl {option}")
+    _check(_LIBC.prctl(option, value, 0, 0, 0), f"prctl {option}")
 
 
 def _check(returned: int, what: str) -> None:
@@ -158,3 +121,4 @@ def _check(returned: int, what: str) -> None:
 
 
 _HAS_CHILDREN: Final = Path(f"/proc/self/task/{threading.get_native_id()}/children").exists()
+"""Not every kernel is configured to list children."""

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import selectors
+import select
+import signal
 import socket
+import stat
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
-from dataclasses import asdict, dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from peagen_ray.errors import LaunchError
@@ -53,8 +55,9 @@ class Loop:
         self._records: dict[int, _Record] = {}
         self._sweeper = Sweeper()
         self._running = True
-        self._selector = selectors.DefaultSelector()
-        self._watch(base, lambda: self._on_base(self._root))
+        self._epoll = select.epoll()
+        self._reactions: dict[int, Callable[[], None]] = {}
+        self._watch(base.fileno(), lambda: self._on_base(self._root))
 
     def stop_on(self, fd: int) -> None:
         """Leave :meth:`serve` when ``fd`` becomes readable."""
@@ -64,10 +67,9 @@ class Loop:
         """Run until the root base closes or a descriptor of :meth:`stop_on` says so; end every child."""
         try:
             while self._running:
-                for key, _ in self._selector.select():
-                    # An earlier event of this round may have ended what this one is about.
-                    if self._selector.get_map().get(key.fd) is key:
-                        key.data()
+                # One event at a time: what follows from it may end what the next one is about.
+                for fd, _ in self._epoll.poll(maxevents=1):
+                    self._reactions[fd]()
         finally:
             while self._records:
                 self._end(next(iter(self._records.values())))
@@ -75,8 +77,13 @@ class Loop:
     def _stop(self) -> None:
         self._running = False
 
-    def _watch(self, source: socket.socket | int, react: Callable[[], None]) -> None:
-        self._selector.register(source, selectors.EVENT_READ, react)
+    def _watch(self, fd: int, react: Callable[[], None]) -> None:
+        self._reactions[fd] = react
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def _unwatch(self, fd: int) -> None:
+        self._epoll.unregister(fd)
+        del self._reactions[fd]
 
     def _on_base(self, base: _Base) -> None:
         message, fds = _receive(base.socket)
@@ -87,40 +94,45 @@ class Loop:
 
     def _answer(self, base: _Base, message: bytes, fds: list[int]) -> None:
         """Fork what is asked for, or say on its connection why not."""
-        with ExitStack() as cleanup:
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fds[0])
+        try:
+            if len(fds) != _FDS or not stat.S_ISSOCK(os.fstat(fds[0]).st_mode):
+                raise LaunchError(f"a request comes with {_FDS} descriptors, a socket first")
+            self._fork(SpawnSpec.from_wire(message), connection, fds, base)
+        except (LaunchError, OSError) as error:
+            _tell(connection, {"error": str(error)})
+            connection.close()
+        finally:
             for fd in fds[1:]:
-                cleanup.callback(os.close, fd)
-            connection = socket.socket(fileno=fds[0])
-            try:
-                if len(fds) != _FDS:
-                    raise LaunchError(f"a request comes with {_FDS} descriptors, not {len(fds)}")
-                self._fork(SpawnSpec.from_wire(message), connection, fds, base)
-            except (LaunchError, OSError) as error:
-                _tell(connection, {"error": str(error)})
-                connection.close()
+                os.close(fd)
 
     def _fork(self, spec: SpawnSpec, connection: socket.socket, fds: list[int], base: _Base) -> None:
         ours, theirs = _socketpair() if spec.nested else (None, None)
-        inherited = child.Descriptors(*fds, nested=theirs.fileno() if theirs else None)
-        server = os.getpid()
+        places = child.Descriptors(fds[0], fds[1], fds[2], fds[3], theirs.fileno() if theirs else None)
         pid = os.fork()
         if pid == 0:
-            child.run(spec, inherited, self._ground, server)
+            child.run(spec, places, self._ground)
         if theirs:
             theirs.close()
+        try:
+            pidfd = os.pidfd_open(pid)
+        except OSError:
+            os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            raise
         nested = _Base(ours) if ours else None
-        record = _Record(pid, os.pidfd_open(pid), connection, base, nested)
+        record = _Record(pid, pidfd, connection, base, nested)
         self._records[pid] = record
         base.children.add(record)
-        self._watch(record.pidfd, lambda: self._end(record))
-        self._watch(connection, lambda: self._end(record))
+        self._watch(pidfd, lambda: self._end(record))
+        self._watch(connection.fileno(), lambda: self._end(record))
         if nested:
-            self._watch(nested.socket, lambda: self._on_base(nested))
+            self._watch(nested.socket.fileno(), lambda: self._on_base(nested))
 
     def _end(self, record: _Record) -> None:
         """Bury a child that died or is to die, with everything that it started, and report it."""
-        self._selector.unregister(record.pidfd)
-        self._selector.unregister(record.connection)
+        self._unwatch(record.pidfd)
+        self._unwatch(record.connection.fileno())
         record.base.children.discard(record)
         ended = bury(record.pid, record.pidfd)
         del self._records[record.pid]
@@ -128,7 +140,7 @@ class Loop:
             self._close_base(record.nested)
         self._sweeper.sweep(self._records)
         os.close(record.pidfd)
-        message = asdict(ended) if ended else {"error": f"process {record.pid} does not die"}
+        message = ended.to_wire() if ended else {"error": f"process {record.pid} does not die"}
         _tell(record.connection, message)
         record.connection.close()
 
@@ -136,7 +148,7 @@ class Loop:
         if base is self._root:
             self._stop()
         elif base.socket.fileno() >= 0:
-            self._selector.unregister(base.socket)
+            self._unwatch(base.socket.fileno())
             base.socket.close()
         while base.children:
             self._end(next(iter(base.children)))

@@ -2,76 +2,100 @@
 
 from __future__ import annotations
 
+import fcntl
 import gc
 import importlib
 import json
 import os
+import resource
 import signal
 import socket
 import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from peagen_ray.errors import LaunchError
-from peagen_ray.launcher import child, linux
+from peagen_ray.launcher import linux
 from peagen_ray.launcher.burial import Sweeper
+from peagen_ray.launcher.child import Ground, reserve_places
 from peagen_ray.launcher.loop import Loop
+from peagen_ray.launcher.private_tmp import PrivateTmp
 
 
 def main(base_fd: int, owner: int, preload: Sequence[str]) -> None:
-    """Run the launcher's two processes: the fork server, and its guard.
+    """Run the launcher's two processes, the fork server and its guard.
+
+    Either one ends everything when the other is gone, so that killing one leaves nothing behind.
 
     Args:
         base_fd: descriptor of the base socket.
         owner: process id of whoever started us; everything ends with it.
         preload: modules to import before the first fork.
     """
+    _normalise()
     linux.adopt_orphans()
     guard = os.getpid()
     server = os.fork()
     if server == 0:
-        linux.die_with_parent(signal.SIGTERM, guard)
-        _serve(socket.socket(fileno=base_fd), owner, preload)
+        linux.adopt_orphans()
+        _serve(base_fd, (owner, guard), preload)
     else:
         os.close(base_fd)
-        _guard(server)
+        while os.wait()[0] != server:
+            continue
+        Sweeper().sweep(())
 
 
-def _guard(server: int) -> None:
-    """Outlive the fork server, so that even if it is killed nothing that it started stays."""
-    while os.wait()[0] != server:
-        continue
-    Sweeper().sweep(())
+def _normalise() -> None:
+    """Undo what the owner did to signals, for us and for all children; no core dumps."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    kept = {signal.SIGKILL, signal.SIGSTOP, signal.SIGPIPE, signal.SIGXFSZ}
+    for number in signal.valid_signals() - kept:
+        signal.signal(number, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _serve(base: socket.socket, owner: int, preload: Sequence[str]) -> None:
-    linux.adopt_orphans()
+def _serve(base_fd: int, masters: Sequence[int], preload: Sequence[str]) -> None:
+    base = _lift(base_fd)
+    reserve_places()
     try:
-        owner_fd = os.pidfd_open(owner)
+        watched = [os.pidfd_open(pid) for pid in masters]
         _preload(preload)
-        ground = child.Ground(dict(os.environ), _code_paths(), linux.has_private_tmp())
+        private_tmp = PrivateTmp(_code_paths())
+        ground = Ground.prepare(private_tmp if private_tmp.works() else None)
     except (LaunchError, OSError) as error:
         base.send(json.dumps({"error": str(error)}).encode())
         return
     gc.collect()
     gc.freeze()
     loop = Loop(base, ground)
-    loop.stop_on(owner_fd)
-    loop.stop_on(_termination())
-    base.send(json.dumps({"pid": os.getpid()}).encode())
+    for pidfd in watched:
+        loop.stop_on(pidfd)
+    base.send(json.dumps({"pid": ground.server}).encode())
     loop.serve()
 
 
+def _lift(fd: int) -> socket.socket:
+    """The base socket, out of the way of the descriptors that children get."""
+    high = fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, 16)
+    os.close(fd)
+    return socket.socket(fileno=high)
+
+
 def _preload(modules: Sequence[str]) -> None:
+    environment = dict(os.environ)
     for module in modules:
         try:
             importlib.import_module(module)
         except Exception as error:
             # Whatever a module raises when imported is the asker's to know.
-            raise LaunchError(f"cannot be imported: {type(error).__name__}: {error}", subject=module) from error
-    if threading.active_count() > 1 or len(os.listdir("/proc/self/task")) > 1:
+            reason = f"cannot be imported: {type(error).__name__}: {error}"
+            raise LaunchError(reason, subject=module) from error
+    os.environ.clear()
+    os.environ.update(environment)
+    if threading.active_count() > 1 or len(list(Path("/proc/self/task").iterdir())) > 1:
         raise LaunchError(
             "a preloaded module has started a thread, and a fork would copy its locks",
             subject=", ".join(modules),
@@ -79,17 +103,7 @@ def _preload(modules: Sequence[str]) -> None:
         )
 
 
-def _code_paths() -> tuple[Path, ...]:
+def _code_paths() -> set[str]:
     """Where code comes from: children must go on seeing it."""
-    files = (module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None))
-    places = {*sys.path, sys.prefix, sys.base_prefix, *(str(Path(file).parent) for file in files if file)}
-    return tuple(Path(place) for place in places if place)
-
-
-def _termination() -> int:
-    """A descriptor that becomes readable when we are told to terminate."""
-    reading, writing = socket.socketpair()
-    writing.setblocking(False)
-    signal.set_wakeup_fd(writing.detach())
-    signal.signal(signal.SIGTERM, lambda *_: None)
-    return reading.detach()
+    files = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    return {*sys.path, sys.prefix, sys.base_prefix, *(str(Path(file).parent) for file in files if file)}

@@ -119,7 +119,11 @@ class Exit:
         except ValueError:
             return f"killed by signal {self.signal}"
 
+    def to_wire(self) -> dict[str, Any]:
+        """The fields that the launcher sends."""
+        return vars(self)
+
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Exit:
-        """Read the fields that the launcher sends."""
-        return cls(fields["code"], fields["signal"], fields["cpu_s"], fields["max_rss_kb"])
+        """Read what :meth:`to_wire` made."""
+        return cls(**fields)

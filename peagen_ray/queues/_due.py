@@ -47,9 +47,9 @@ class DueHeap:
             del self._due[key]
             yield key
 
-    def keys(self) -> list[str]:
+    def __iter__(self) -> Iterator[str]:
         """Every key, the earliest first."""
-        return sorted(self._due, key=self._due.__getitem__)
+        return iter(sorted(self._due, key=self._due.__getitem__))
 
     def _surface(self) -> None:
         while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][:2]:

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Any
 
 from peagen_ray.queues._record import Record
-from peagen_ray.queues.base import tags_of
+from peagen_ray.queues.model import tags_of
 from peagen_ray.task import TaskKind, missing_tags
 
 _missing = lru_cache(4096)(missing_tags)
@@ -71,9 +71,10 @@ class Lanes:
         self._size += 1
 
     def discard(self, record: Record) -> None:
-        """Take a task out of turn."""
-        del self._lanes[record.lane].records[record.id]
-        self._gone(record.lane, record)
+        """Take a task out of turn, if it is there."""
+        lane = self._lanes.get(record.lane)
+        if lane and lane.records.pop(record.id, None):
+            self._gone(record.lane, record)
 
     def take(self, offered: frozenset[str] | None, limit: int) -> Iterator[Record]:
         """Take up to ``limit`` tasks that ``offered`` covers, one of each lane in turn.

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from peagen_ray.errors import QueueError, ResultExpired
-from peagen_ray.queues.base import FROM_NOW, FROM_START
+from peagen_ray.queues.model import FROM_NOW, FROM_START
 from peagen_ray.task import Result
 
 _DIGITS = 20
@@ -86,10 +86,10 @@ class ResultLog:
 
     def dump(self) -> dict[str, Any]:
         """The JSON form; the inverse of :meth:`load`."""
-        entries = [[n, result.model_dump(mode="json"), at] for n, (result, at) in self._entries.items()]
+        entries = [[n, result.to_wire().decode(), at] for n, (result, at) in self._entries.items()]
         return {"entries": entries, "first": self._first, "expired": self._expired, "last": self.last}
 
     def load(self, dumped: dict[str, Any]) -> None:
         """Fill this log, which is empty, from a JSON form."""
-        self._entries = {n: (Result.model_validate(result), at) for n, result, at in dumped["entries"]}
+        self._entries = {n: (Result.from_wire(result), at) for n, result, at in dumped["entries"]}
         self._first, self._expired, self.last = dumped["first"], dumped["expired"], dumped["last"]

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from peagen_ray.queues.base import Attempt, Claim, State, TaskInfo, lane_of
+from peagen_ray.queues.model import Attempt, State, TaskInfo, lane_of
 from peagen_ray.task import Result, Task, TaskKind
 
 HISTORY: Final = 10
@@ -104,10 +104,6 @@ class Record:
         attempts = max(0, self.open.attempts + runs)
         self.task = self.open.model_copy(update={"attempts": attempts})
 
-    def claim(self) -> Claim:
-        """The claim, for its holder."""
-        return Claim(self.open, self.held.token, self.held.until)
-
     def note(self, ended: str, msg: str, now: float) -> None:
         """Write the run that ends into the history."""
         lease = self.held
@@ -127,7 +123,7 @@ class Record:
         lease = None if self.lease is None else asdict(self.lease)
         if lease and lease["offered"] is not None:
             lease["offered"] = sorted(lease["offered"])
-        task = None if self.task is None else self.task.model_dump(mode="json")
+        task = None if self.task is None else self.task.to_wire().decode()
         return fields | {"task": task, "lease": lease, "history": [asdict(run) for run in self.history]}
 
     @classmethod
@@ -139,7 +135,7 @@ class Record:
         return cls(
             **dumped
             | {
-                "task": None if task is None else Task.model_validate(task),
+                "task": None if task is None else Task.from_wire(task),
                 "kind": None if kind is None else TaskKind(kind),
                 "state": State(dumped["state"]),
                 "lease": None if lease is None else Lease(**lease),

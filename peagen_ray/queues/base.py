@@ -4,132 +4,43 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from peagen_ray.lifecycle import Action
+from peagen_ray.queues.model import (
+    FROM_NOW,
+    FROM_START,
+    LEASE_S,
+    RENEW_S,
+    Attempt,
+    Claim,
+    DeadTask,
+    State,
+    TaskInfo,
+    lane_of,
+    tags_of,
+)
 from peagen_ray.task import Result, Task, TaskKind
 
-LEASE_S: Final = 15.0
-"""Seconds for which a claim keeps its task without a word from the worker."""
+__all__ = [
+    "FROM_NOW",
+    "FROM_START",
+    "LEASE_S",
+    "RENEW_S",
+    "Attempt",
+    "Claim",
+    "DeadTask",
+    "State",
+    "TaskInfo",
+    "TaskQueue",
+    "lane_of",
+    "tags_of",
+]
 
-RENEW_S: Final = 5.0
-"""Seconds between two renewals of a lease."""
-
-FROM_START: Final = "^"
-"""Cursor of :meth:`TaskQueue.results_since`: from the oldest Result that is kept."""
-
-FROM_NOW: Final = "$"
-"""Cursor of :meth:`TaskQueue.results_since`: only what is published from now on."""
-
-
-class State(StrEnum):
-    """Where a task is.
-
-    ``released`` was acknowledged without a Result, ``done`` has its Result, ``expired`` had one that is
-    kept no longer.
-    """
-
-    WAITING = "waiting"
-    DELAYED = "delayed"
-    CLAIMED = "claimed"
-    RELEASED = "released"
-    DONE = "done"
-    DEAD = "dead"
-    CANCELLED = "cancelled"
-    EXPIRED = "expired"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A task that a worker holds.
-
-    Attributes:
-        task: the task, this run counted in its ``attempts``.
-        token: fences every later word about the claim; never given twice.
-        lease_until: when the queue may give the task to another worker, by the queue's clock, unless
-            the lease is renewed; seconds since the epoch.
-    """
-
-    task: Task
-    token: str
-    lease_until: float
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A run of a task that did not finish it.
-
-    Attributes:
-        number: the run, from 1.
-        owner: the worker that had claimed it.
-        started_at: seconds since the epoch.
-        ended_at: seconds since the epoch.
-        ended: ``error``, ``skip`` or ``vanished``.
-        msg: the handler's words, shortened.
-    """
-
-    number: int
-    owner: str
-    started_at: float
-    ended_at: float
-    ended: str
-    msg: str = ""
-
-
-@dataclass(frozen=True)
-class DeadTask:
-    """A task in the dead-letter queue.
-
-    Attributes:
-        task: the task as it was last run.
-        reason: why it is here.
-        died_at: seconds since the epoch.
-        history: its last runs, oldest first.
-    """
-
-    task: Task
-    reason: str
-    died_at: float
-    history: tuple[Attempt, ...] = ()
-
-
-@dataclass(frozen=True)
-class TaskInfo:
-    """All that a queue knows of a task.
-
-    Attributes:
-        task: the task; None once it is finished and not in the dead-letter queue.
-        state: where it is.
-        since: when it came to be there, in seconds since the epoch.
-        owner: the worker that has claimed it, or "".
-        due: when a delayed task may run, or when a lease lapses; None otherwise.
-        result: its terminal Result, if there is one.
-        reason: why it is in the dead-letter queue, or "".
-        history: its last runs, oldest first.
-    """
-
-    task: Task | None
-    state: State
-    since: float
-    owner: str = ""
-    due: float | None = None
-    result: Result | None = None
-    reason: str = ""
-    history: tuple[Attempt, ...] = ()
-
-
-def lane_of(requires: Iterable[str]) -> str:
-    """The lane of tasks that require those tags: the tags in order, joined by ``+``; "" for none."""
-    return "+".join(sorted(requires))
-
-
-def tags_of(lane: str) -> frozenset[str]:
-    """The tags of a lane's tasks; the inverse of :func:`lane_of`."""
-    return frozenset(lane.split("+")) if lane else frozenset()
+_USED_CLAIMS = 1024
 
 
 class TaskQueue(ABC):
@@ -171,7 +82,8 @@ class TaskQueue(ABC):
 
         Args:
             url: where it is; "" where the provider needs no address.
-            options: the provider's own; every provider takes ``max_retry`` and ``idle_ms``.
+            options: every provider takes those of
+                :class:`~peagen_ray.queues.stub.StubQueue`, except ``clock``, with these names.
 
         Raises:
             ConfigError: the address is not one of this provider's.
@@ -437,11 +349,14 @@ class _Popped:
     """The claims behind the documented methods, which know a task only by its id.
 
     A task that was popped, orphaned and popped again through one handle has two claims here; then the
-    calling thread says which is meant, and a thread that has neither means none.
+    calling thread says which is meant, and a thread that has neither means none. A claim stays for a
+    while after it was used, so that the second word of a consumer (``ack`` after ``push_result``, or
+    the other way round) is not taken for another consumer's.
     """
 
     def __init__(self) -> None:
         self._claims: dict[str, dict[int, Claim]] = {}
+        self._used: OrderedDict[str, tuple[str, int]] = OrderedDict()
         self._lock = threading.Lock()
 
     def remember(self, claim: Claim) -> None:
@@ -451,10 +366,20 @@ class _Popped:
     def take(self, task_id: str) -> Claim | None:
         with self._lock:
             claims = self._claims.get(task_id, {})
-            mine = threading.get_ident()
-            if mine not in claims and len(claims) == 1:
-                mine = next(iter(claims))
-            claim = claims.pop(mine, None)
-            if not claims:
-                self._claims.pop(task_id, None)
+            meant = threading.get_ident()
+            if meant not in claims and len(claims) == 1:
+                meant = next(iter(claims))
+            claim = claims.get(meant)
+            if claim is not None:
+                self._used[claim.token] = task_id, meant
+            if len(self._used) > _USED_CLAIMS:
+                self._forget(*self._used.popitem(last=False))
             return claim
+
+    def _forget(self, token: str, where: tuple[str, int]) -> None:
+        task_id, thread = where
+        claims = self._claims.get(task_id, {})
+        if thread in claims and claims[thread].token == token:
+            del claims[thread]
+        if not claims:
+            self._claims.pop(task_id, None)

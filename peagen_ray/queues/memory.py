@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from itertools import chain, islice
+from typing import Any, Final
 
-from peagen_ray.errors import QueueError, QueueFull, ResultExpired
-from peagen_ray.lifecycle import IDLE_MS, Ack, Action, DeadLetter, GiveBack, Policy, buried, decide, message_of
-from peagen_ray.queues._due import DueHeap
-from peagen_ray.queues._lanes import Lanes
-from peagen_ray.queues._log import ResultLog
-from peagen_ray.queues._record import LIVE, Lease, Record
-from peagen_ray.queues.base import LEASE_S, Claim, DeadTask, State, TaskInfo
+from peagen_ray.errors import QueueError, QueueFull
+from peagen_ray.lifecycle import (
+    IDLE_MS,
+    Action,
+    DeadLetter,
+    GiveBack,
+    Policy,
+    Retry,
+    buried,
+    decide,
+    message_of,
+)
+from peagen_ray.queues._places import Places
+from peagen_ray.queues._record import Lease, Record
+from peagen_ray.queues.model import LEASE_S, Claim, DeadTask, State, TaskInfo
 from peagen_ray.task import Result, Status, Task, TaskKind
 
 RESULTS_KEPT: Final = 10_000
@@ -22,7 +31,6 @@ RESULTS_KEPT: Final = 10_000
 RESULTS_AGE_S: Final = 86_400.0
 """Seconds for which a Result is kept."""
 
-_IDS_PER_RESULT: Final = 10
 _FORMAT: Final = 1
 
 
@@ -30,8 +38,9 @@ class MemoryQueue:
     """Lanes, leases, delayed retries, Results and dead letters; nothing here waits.
 
     The methods mean what those of the same name mean in :class:`~peagen_ray.queues.base.TaskQueue`,
-    without blocking: a ``StubQueue`` adds a lock, and other homes may keep the same object elsewhere.
-    Each costs O(log n) in the number n of tasks; a claim also costs the number of lanes.
+    but never block: a home for this object (a lock, an actor) adds that. Each costs at most O(log n) in
+    the number n of tasks; a claim also costs the number of lanes, and what lists or counts what was
+    found costs that.
 
     Concurrency: one caller at a time.
 
@@ -58,47 +67,22 @@ class MemoryQueue:
         self._clock = clock
         self._policy = policy or Policy()
         self._idle_ms = idle_ms
-        self._results_age = results_age
-        self._kept = results_kept
         self._max_waiting = max_waiting
-        self._records: dict[str, Record] = {}
-        self._lanes = Lanes()
-        self._delayed = DueHeap()
-        self._leases = DueHeap()
-        self._popped: OrderedDict[str, Record] = OrderedDict()
-        self._holders: Counter[frozenset[str] | None] = Counter()
-        self._released: OrderedDict[str, Record] = OrderedDict()
-        self._dead: OrderedDict[str, Record] = OrderedDict()
-        self._log = ResultLog(results_kept, results_age)
-        self._expired: OrderedDict[str, None] = OrderedDict()
+        self._at = Places(results_kept, results_age)
         self._counters: Counter[tuple[str, TaskKind]] = Counter()
-        self._era = 1
-        self._tokens = 0
-        self.readied = 0
 
-    # ---- producing ----------------------------------------------------------------------------
+    # ---- producing and claiming ---------------------------------------------------------------
 
     def enqueue(self, task: Task) -> None:
         """Accept a task unless its id is known; raises QueueFull."""
-        if self._known(task.id):
-            return
-        if self._max_waiting is not None and self.pending_count() >= self._max_waiting:
+        waiting = self.pending_count()
+        if task.id not in self._at and self._max_waiting is not None and waiting >= self._max_waiting:
             raise QueueFull(
-                f"{self.pending_count()} tasks wait already",
+                f"{waiting} tasks wait already",
                 subject=f"task {task.id}",
                 hint="wait for workers, start more of them, or raise the bound",
             )
-        self._admit(task, self._clock())
-
-    def _admit(self, task: Task, now: float) -> None:
-        if not self._known(task.id):
-            record = self._records[task.id] = Record.of(task, now)
-            self._ready(record, now)
-
-    def _known(self, task_id: str) -> bool:
-        return task_id in self._records or task_id in self._expired
-
-    # ---- claiming -----------------------------------------------------------------------------
+        self._at.admit(task, self._clock())
 
     def claim(
         self, offered: frozenset[str], owner: str, limit: int = 1, *, lease: float = LEASE_S
@@ -110,60 +94,27 @@ class MemoryQueue:
         """Take a task of any lane for a consumer that states no tags and renews no lease."""
         return next(iter(self._claim(None, "", 1, self._idle_ms / 1000)), None)
 
-    def _claim(
-        self, offered: frozenset[str] | None, owner: str, limit: int, length: float
-    ) -> list[Claim]:
+    def _claim(self, offered: frozenset[str] | None, owner: str, limit: int, length: float) -> list[Claim]:
         now = self._clock()
-        for task_id in self._leases.take(now):
-            self._vanished(self._records[task_id], now)
-        for task_id in self._delayed.take(now):
-            self._ready(self._records[task_id], now)
-        self._lanes.meet([offered, *self._holders], now)
-        for record, missing in self._lanes.overdue(self._policy.patience, now):
+        for task_id in self._at.leases.take(now):
+            self._vanished(self._at[task_id], now)
+        for task_id in self._at.delayed.take(now):
+            self._at.ready(self._at[task_id], now)
+        self._at.lanes.meet([offered, *self._at.holders], now)
+        for record, missing in self._at.lanes.overdue(self._policy.patience, now):
             self._bury(record, None, f"no worker offers {', '.join(missing)}", now)
-        return [
-            self._start(record, Lease("", owner, offered, now, length, now))
-            for record in self._lanes.take(offered, limit)
-        ]
-
-    def _start(self, record: Record, lease: Lease) -> Claim:
-        self._tokens += 1
-        lease.token = f"{self._era}-{self._tokens}"
-        record.lease = lease
-        record.count(+1)
-        self._move(record, State.CLAIMED, lease.started_at)
-        self._hold(record)
-        return record.claim()
-
-    def _hold(self, record: Record) -> None:
-        self._holders[record.held.offered] += 1
-        self._leases.set(record.id, record.held.until)
-        if record.held.offered is None:
-            self._popped[record.id] = record
-
-    def _let_go(self, record: Record) -> None:
-        offered = record.held.offered
-        self._holders[offered] -= 1
-        if not self._holders[offered]:
-            del self._holders[offered]
-        self._leases.discard(record.id)
-        self._popped.pop(record.id, None)
-        record.lease = None
+        claims = []
+        for record in self._at.lanes.take(offered, limit):
+            record.count(+1)
+            claims.append(self._at.hold(record, Lease("", owner, offered, now, length, now)))
+        return claims
 
     def extend(self, claim: Claim) -> bool:
         """Renew a lease; False when the claim is no longer ours."""
-        record = self._held_by(claim)
-        if record is None:
-            return False
-        record.held.heard_at = self._clock()
-        self._leases.set(record.id, record.held.until)
-        if record.id in self._popped:
-            self._popped.move_to_end(record.id)
-        return True
-
-    def _held_by(self, claim: Claim) -> Record | None:
-        record = self._records.get(claim.task.id)
-        return record if record and record.lease and record.lease.token == claim.token else None
+        record = self._at.held_by(claim)
+        if record is not None:
+            self._at.renew(record, self._clock())
+        return record is not None
 
     def requeue_orphans(self, idle_ms: int, max_batch: int) -> int:
         """Take back the tasks of vanished consumers; returns how many."""
@@ -174,9 +125,9 @@ class MemoryQueue:
         return taken
 
     def _orphan(self, now: float, idle_ms: int) -> Record | None:
-        for task_id in self._leases.take(now):
-            return self._records[task_id]
-        silent = next(iter(self._popped.values()), None)
+        for task_id in self._at.leases.take(now):
+            return self._at[task_id]
+        silent = self._at.longest_silent()
         return silent if silent and silent.held.heard_at + idle_ms / 1000 <= now else None
 
     # ---- the end of a run ---------------------------------------------------------------------
@@ -185,20 +136,19 @@ class MemoryQueue:
         """Result, follow-up tasks and acknowledgement in one step; False if it was finished already."""
         _check(claim, result, ok=True)
         now = self._clock()
-        if not self._known(claim.task.id):
-            self._admit(claim.task, now)
-        record = self._unfinished(claim.task.id)
+        self._at.admit(claim.task, now)
+        record = self._at.unfinished(claim.task.id)
         if record is None:
             return self._stale(claim.task.kind)
         for task in spawn:
-            self._admit(task, now)
-        self._finish(record, result, State.DONE, "acked", now)
+            self._at.admit(task, now)
+        self._finish(record, State.DONE, result, "acked", now)
         return True
 
     def fail(self, claim: Claim, result: Result) -> Action | None:
         """Retry, give back or bury, as ``lifecycle`` decides; None if the claim is no longer ours."""
         _check(claim, result, ok=False)
-        record = self._held_by(claim)
+        record = self._at.held_by(claim)
         if record is None:
             self._stale(claim.task.kind)
             return None
@@ -206,34 +156,32 @@ class MemoryQueue:
 
     def give_back(self, claim: Claim, delay: float = 0.0) -> bool:
         """Offer the task to another worker; False when the claim is no longer ours."""
-        record = self._held_by(claim)
+        record = self._at.held_by(claim)
         if record is None:
             return self._stale(claim.task.kind)
-        record.count(-1)
-        self._counters["given back", record.open.kind] += 1
-        self._later(record, delay, self._clock())
+        self._return(record, delay, self._clock())
         return True
 
     def release(self, claim: Claim) -> bool:
         """Acknowledge without a Result; False when the claim is no longer ours."""
-        record = self._held_by(claim)
+        record = self._at.held_by(claim)
         if record is None:
             return self._stale(claim.task.kind)
-        self._counters["acked", record.open.kind] += 1
-        self._move(record, State.RELEASED, self._clock())
-        self._released[record.id] = record
+        self._count("acked", record)
+        self._at.release(record, self._clock())
         return True
 
     def publish(self, result: Result, claim: Claim | None = None) -> bool:
         """Complete or fail the task that a Result names; False if nothing changed."""
         now = self._clock()
-        if not self._known(result.task_id):
-            return self._orphaned(result, now)
-        record = self._unfinished(result.task_id)
+        if result.task_id not in self._at:
+            return self._adopt(result, now)
+        record = self._at.unfinished(result.task_id)
         if record is None:
-            return self._stale(self._kind_of(result.task_id))
+            finished = self._at.get(result.task_id)
+            return self._stale(finished.kind if finished else None)
         if result.status is Status.OK:
-            self._finish(record, result, State.DONE, "acked", now)
+            self._finish(record, State.DONE, result, "acked", now)
         elif record.state is State.RELEASED:
             self._bury(record, result, message_of(result), now)
         elif _means(record, result, claim):
@@ -242,115 +190,197 @@ class MemoryQueue:
             return self._stale(record.kind)
         return True
 
-    def _orphaned(self, result: Result, now: float) -> bool:
-        if result.status is Status.SKIP or result.retryable:
+    def cancel(self, task_id: str) -> bool:
+        """End a task that is not finished; False if it is finished or not known."""
+        record = self._at.unfinished(task_id)
+        if record is None:
             return False
-        record = Record(result.task_id, None, None, State.DONE, now)
-        self._records[result.task_id] = record
-        self._announce(record, result, now)
+        now = self._clock()
+        result = Result.failure(record.open, "cancelled", retryable=False, cancelled=True)
+        self._finish(record, State.CANCELLED, _stamped(result, now), "cancelled", now)
         return True
 
+    def _adopt(self, result: Result, now: float) -> bool:
+        final = result.status is not Status.SKIP and not result.retryable
+        if final:
+            self._at.adopt(result, now)
+        return final
+
+    def _vanished(self, record: Record, now: float) -> None:
+        self._count("reclaimed", record)
+        self._ended(record, None, now)
+
     def _ended(self, record: Record, result: Result | None, now: float) -> Action:
-        skipped_for = now - (now if record.skipped_since is None else record.skipped_since)
-        action = decide(
-            result, record.open.attempts, self._policy, skips=record.skips, skipped_for=skipped_for
-        )
-        ended, msg = (str(result.status), message_of(result)) if result else ("vanished", "")
-        record.note(ended, msg, now)
+        first = now if record.skipped_since is None else record.skipped_since
+        attempts = record.open.attempts
+        action = decide(result, attempts, self._policy, skips=record.skips, skipped_for=now - first)
+        record.note(*((str(result.status), message_of(result)) if result else ("vanished", "")), now)
         match action:
             case DeadLetter(reason):
                 self._bury(record, result, reason, now)
             case GiveBack(delay):
-                record.count(-1)
-                record.skips += 1
-                record.skipped_since = now - skipped_for
-                self._counters["given back", record.open.kind] += 1
-                self._later(record, delay, now)
-            case Ack():
-                raise AssertionError("an ok result completes")
-            case _:
+                record.skips, record.skipped_since = record.skips + 1, first
+                self._return(record, delay, now)
+            case Retry(delay):
                 record.skips, record.skipped_since = 0, None
-                self._counters["retried", record.open.kind] += 1
-                self._later(record, action.delay, now)
+                self._count("retried", record)
+                self._at.later(record, delay, now)
         return action
 
-    def _vanished(self, record: Record, now: float) -> None:
-        self._counters["reclaimed", record.open.kind] += 1
-        self._ended(record, None, now)
+    def _return(self, record: Record, delay: float, now: float) -> None:
+        record.count(-1)
+        self._count("given back", record)
+        self._at.later(record, delay, now)
 
-    def _unfinished(self, task_id: str) -> Record | None:
-        record = self._records.get(task_id)
-        return record if record and record.state in LIVE else None
+    def _finish(self, record: Record, state: State, result: Result, event: str, now: float) -> None:
+        self._count(event, record)
+        self._at.finish(record, state, result, now)
+
+    def _bury(self, record: Record, result: Result | None, reason: str, now: float) -> None:
+        self._count("dead", record)
+        record.reason = reason
+        self._at.bury(record, _stamped(buried(record.open, result, reason), now), now)
+
+    def _count(self, event: str, record: Record) -> None:
+        self._counters[event, record.open.kind] += 1
 
     def _stale(self, kind: TaskKind | None) -> bool:
         if kind is not None:
             self._counters["stale", kind] += 1
         return False
 
-    def _kind_of(self, task_id: str) -> TaskKind | None:
-        record = self._records.get(task_id)
-        return record.kind if record else None
+    # ---- reading ------------------------------------------------------------------------------
 
-    # ---- from state to state ------------------------------------------------------------------
+    @property
+    def readied(self) -> int:
+        """How often a task was put into a lane; grows when there is something new to claim."""
+        return self._at.readied
 
-    def _move(self, record: Record, state: State, now: float) -> None:
-        """Take a record from the place that its old state implies; the caller puts it into the new one."""
-        match record.state:
-            case State.DELAYED:
-                self._delayed.discard(record.id)
-                record.due = None
-            case State.RELEASED:
-                del self._released[record.id]
-            case State.DEAD:
-                del self._dead[record.id]
-            case State.CLAIMED:
-                self._let_go(record)
-        record.state, record.since = state, now
+    @property
+    def published(self) -> int:
+        """How many Results were published."""
+        return self._at.log.last
 
-    def _ready(self, record: Record, now: float) -> None:
-        self._move(record, State.WAITING, now)
-        self._lanes.add(record)
-        self.readied += 1
+    def next_due(self) -> float | None:
+        """When a claim may find what it would not find now, if nothing else happens; None for never."""
+        dues = self._at.delayed.next(), self._at.leases.next(), self._at.lanes.next_due(self._policy.patience)
+        return min((due for due in dues if due is not None), default=None)
 
-    def _later(self, record: Record, delay: float, now: float) -> None:
-        if delay <= 0:
-            self._ready(record, now)
-            return
-        self._move(record, State.DELAYED, now)
-        record.due = now + delay
-        self._delayed.set(record.id, record.due)
+    def result(self, task_id: str) -> Result | None:
+        """The terminal Result, or None if there is none yet; raises ResultExpired."""
+        self._at.expire(self._clock())
+        return self._at.result(task_id)
 
-    def _finish(self, record: Record, result: Result, state: State, event: str, now: float) -> None:
-        if record.state is State.WAITING:
-            self._lanes.discard(record)
-        self._move(record, state, now)
-        self._counters[event, record.open.kind] += 1
-        record.task = None
-        self._announce(record, result, now)
+    def results_since(self, cursor: str, limit: int = 100) -> tuple[list[Result], str]:
+        """Results after the cursor, and the cursor after them."""
+        self._at.expire(self._clock())
+        return self._at.log.since(cursor, limit)
 
-    def _bury(self, record: Record, result: Result | None, reason: str, now: float) -> None:
-        self._move(record, State.DEAD, now)
-        record.reason = reason
-        self._dead[record.id] = record
-        self._counters["dead", record.open.kind] += 1
-        self._announce(record, _stamped(buried(record.open, result, reason), now), now)
+    def pending_count(self) -> int:
+        """Tasks that no worker has."""
+        return len(self._at.lanes) + len(self._at.delayed)
 
-    def _announce(self, record: Record, result: Result, now: float) -> None:
-        record.published = self._log.append(result, now)
-        self._expire(now)
+    def list_tasks(self, limit: int = 10, offset: int = 0) -> list[Task]:
+        """Tasks that no worker has."""
+        found = islice(chain(self._at.lanes, self._at.delays()), offset, offset + limit)
+        return [record.open for record in found]
 
-    def _expire(self, now: float) -> None:
-        for result in self._log.expire(now):
-            record = self._records[result.task_id]
-            record.published = None
-            if record.state is not State.DEAD:
-                self._forget(record)
-        for record in list(_overdue(self._released, self._kept, now - self._results_age)):
-            del self._released[record.id]
-            del self._records[record.id]
+    def depth(self) -> Mapping[tuple[str, TaskKind], int]:
+        """Tasks that no worker has, by lane and kind."""
+        delayed = Counter((record.lane, record.open.kind) for record in self._at.delays())
+        return self._at.lanes.depth() + delayed
 
-    def _forget(self, record: Record) -> None:
-        del self._records[record.id]
-        self._expired[record.id] = None
-        if len(self._expired) > _IDS_PER_RESULT * self._kept:
-            self._expired.popitem(last=False)
+    def oldest_idle(self) -> float:
+        """Seconds for which the task that has waited longest could have run."""
+        now = self._clock()
+        since = [at for at in (self._at.lanes.oldest(), self._at.delayed.next()) if at is not None]
+        return max(0.0, now - min(since, default=now))
+
+    def unserved(self) -> Mapping[str, tuple[str, ...]]:
+        """The tags that were missing, by lane."""
+        return self._at.lanes.unserved()
+
+    def counters(self) -> Mapping[tuple[str, TaskKind], int]:
+        """What happened so far, by event and kind."""
+        return dict(self._counters)
+
+    def inspect(self, task_id: str) -> TaskInfo | None:
+        """All that is known of a task."""
+        record = self._at.get(task_id)
+        if record is None:
+            return TaskInfo(None, State.EXPIRED, 0.0) if task_id in self._at else None
+        return record.info(None if record.published is None else self._at.log.get(record.published))
+
+    # ---- the dead-letter queue ----------------------------------------------------------------
+
+    def dead_letters(self, limit: int = 100, offset: int = 0) -> list[DeadTask]:
+        """The dead-letter queue, oldest first."""
+        return [
+            DeadTask(record.open, record.reason, record.since, tuple(record.history))
+            for record in islice(self._at.dead.values(), offset, offset + limit)
+        ]
+
+    def retry(self, task_ids: Iterable[str]) -> int:
+        """Give dead tasks a new life; returns how many."""
+        now = self._clock()
+        found = [record for task_id in dict.fromkeys(task_ids) if (record := self._at.dead.get(task_id))]
+        for record in found:
+            self._at.revive(record, now)
+        return len(found)
+
+    def purge(self, task_ids: Iterable[str] | None = None, *, older_than: float = 0.0) -> int:
+        """Remove dead tasks for good; returns how many."""
+        now = self._clock()
+        chosen = list(self._at.dead) if task_ids is None else dict.fromkeys(task_ids)
+        found = [
+            record
+            for task_id in chosen
+            if (record := self._at.dead.get(task_id)) and record.since + older_than <= now
+        ]
+        for record in found:
+            self._at.remove(record, now)
+        return len(found)
+
+    # ---- moving house -------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything, as JSON; the inverse of :meth:`restore`."""
+        counters = [[event, kind, n] for (event, kind), n in self._counters.items()]
+        return {"format": _FORMAT, "counters": counters, "places": self._at.dump()}
+
+    def restore(self, snapshot: dict[str, Any]) -> None:
+        """Become what the snapshot was; this queue must be new, and its options are its own.
+
+        Claims stay valid and their leases start afresh. Take a snapshot right after: what a third queue
+        restores from the same snapshot would give its tokens a second time.
+
+        Raises:
+            QueueError: the queue is not new, or the snapshot is of another format.
+        """
+        if snapshot.get("format") != _FORMAT:
+            raise QueueError("the snapshot is of another format", subject=str(snapshot.get("format")))
+        self._at.load(snapshot["places"], self._clock())
+        for event, kind, n in snapshot["counters"]:
+            self._counters[event, TaskKind(kind)] = n
+
+
+def _check(claim: Claim, result: Result, *, ok: bool) -> None:
+    if result.task_id != claim.task.id:
+        raise QueueError(f"the result is of task {result.task_id}", subject=f"claim of task {claim.task.id}")
+    if (result.status is Status.OK) is not ok:
+        other = "fail" if ok else "complete"
+        raise QueueError(
+            f"the result is {result.status}", subject=f"task {claim.task.id}", hint=f"use {other}"
+        )
+
+
+def _means(record: Record, result: Result, claim: Claim | None) -> bool:
+    if record.lease is None:
+        return False
+    if claim is not None:
+        return record.lease.token == claim.token
+    return record.lease.offered is None and record.open.attempts == result.attempts
+
+
+def _stamped(result: Result, now: float) -> Result:
+    return result.model_copy(update={"created_at": datetime.fromtimestamp(now, UTC)})

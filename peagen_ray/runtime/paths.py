@@ -84,5 +84,7 @@ class RunPaths:
         raise UsageError(
             "no such run",
             subject=name,
-            hint=f"known: {', '.join(path.name for path in known[-5:])}" if known else f"no run under {runs} yet",
+            hint=f"known: {', '.join(path.name for path in known[-5:])}"
+            if known
+            else f"no run under {runs} yet",
         )

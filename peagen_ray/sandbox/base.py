@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from types import TracebackType
 from typing import Any, ClassVar, NamedTuple, Self
 
@@ -124,5 +126,17 @@ def unpack(message: bytes) -> Answer:
     except RecursionError as error:
         raise ValueError("the header is nested too deeply") from error
     if not isinstance(header, dict):
-        raise ValueError("the header is not an object")  # noqa: TRY004
+        raise ValueError("the header is not an object")
     return Answer(header, body)
+
+
+def split(body: bytes, lengths: Sequence[int]) -> list[bytes]:
+    """Parts of those lengths, from the beginning of ``body`` on.
+
+    Raises:
+        ValueError: they are more than there is.
+    """
+    ends = list(accumulate(lengths, initial=0))
+    if ends[-1] > len(body) or min(lengths, default=0) < 0:
+        raise ValueError("the parts are longer than the whole")
+    return [body[start:end] for start, end in pairwise(ends)]

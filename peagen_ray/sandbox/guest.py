@@ -1,13 +1,21 @@
 """What runs in a guest: loads programs, calls them, and answers what it saw.
 
-Operations (the ``op`` of a message's header):
+Operations (the ``op`` of a message's header), and what is answered:
 
-* ``load``: ``slot``, ``source``, ``entry``, ``workload`` (source text or null). Answer: ``{"ok": …}``.
-* ``run``: ``slot``; body: pickled :class:`~peagen_ray.workload.target.Call`. ``repeat`` calls are prepared and
-  made. Answer: ``{"ns": …}``, body: the encoded observation of the last one.
-* ``echo``: the last ``run`` of this slot once more, without calling: the cost of the conversation itself.
-* ``pairs``: ``calls`` (lengths of the pickled calls in the body), ``first``, ``count``, ``repeat_a``, ``repeat_b``.
-  Calls of slot ``a`` and slot ``b`` are timed alternately, AB then BA. Answer: ``{"pairs": [[ns_a, ns_b], …]}``.
+``load``
+    ``slot``, ``source``, ``entry``, ``workload`` (source text or null), ``workload_path``. Answer: ``ok``,
+    ``error``.
+``ready``
+    ``slot``, ``calls`` (lengths of the pickled calls in the body). The calls are prepared.
+``go``
+    ``slot``. The prepared calls are made, and nothing else is done. Answer: ``ns``.
+``collect``
+    ``slot``, ``limit``. Answer: ``lengths``; body: the encoded observations of the calls.
+``run``
+    The last three in one; for one call or several.
+``pairs``
+    ``calls``, ``first``, ``count``, ``repeat_a``, ``repeat_b``. Slots ``a`` and ``b`` are timed alternately,
+    AB then BA; ``repeat`` is how many of the calls make one slice. Answer: ``pairs``, ``[[ns_a, ns_b], …]``.
 """
 
 from __future__ import annotations
@@ -18,32 +26,58 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from types import ModuleType
 from typing import Any, Final
 
 from peagen_ray.launcher import framing
-from peagen_ray.sandbox.base import pack, unpack
+from peagen_ray.sandbox.base import pack, split, unpack
 from peagen_ray.workload.codec import ValueTooLarge
 from peagen_ray.workload.equality import observe
-from peagen_ray.workload.target import Call, Program, drain, load_module, load_program
+from peagen_ray.workload.file import WORKLOAD_NAME
+from peagen_ray.workload.target import Call, Prepared, Target, bind, drain, install, load_module
 
 REQUEST_LIMIT: Final = 256 << 20
 """Bytes that one message from the host may have; the host is trusted, so this only guards against garbage."""
 
 _clock = time.process_time_ns
+_collect, _disable, _enable = gc.collect, gc.disable, gc.enable
+
+
+@dataclass
+class _Made:
+    """A call that is ready to be made, or was made."""
+
+    call: Call
+    prepared: Prepared
+    value: Any = None
+    raised: bool = False
+
+    def make(self) -> None:
+        """Make it; iterators are drained, since producing is the work."""
+        try:
+            self.value = drain(self.prepared.thunk())
+        except Exception as error:  # noqa: BLE001  (the program is not ours: what it raises is its outcome)
+            self.value, self.raised = error, True
 
 
 @dataclass
 class _Slot:
-    program: Program
-    observation: bytes = b""
+    """A loaded program and its calls."""
 
-    def unpickle(self, body: bytes) -> Call:
-        self.program.install()
+    module: ModuleType
+    target: Target
+    made: list[_Made] = field(default_factory=list)
+
+    def ready(self, body: bytes) -> _Made:
+        """Make a pickled call ready; classes in it are those of this slot's module."""
+        install(self.module)
         call = pickle.loads(body)  # noqa: S301  (what the host sends is trusted)
-        assert isinstance(call, Call)
-        return call
+        try:
+            return _Made(call, self.target.prepare(call))
+        except Exception as error:  # noqa: BLE001  (a constructor's error is the outcome of the call)
+            return _Made(call, Prepared(partial(_raise, error)))
 
 
 class _Session:
@@ -55,58 +89,76 @@ class _Session:
         return operation(header, body)
 
     def do_load(self, header: dict[str, Any], _body: bytes) -> bytes:
-        helper: ModuleType | None = None
-        if header.get("workload"):
-            helper = load_module(header["workload"], name="__peagen_workload__")
         try:
-            program = load_program(header["source"], header["entry"], helper)
+            module = load_module(header["source"])
+            install(module)
+            target = bind(module, header["entry"], _caller(header["workload"], header["workload_path"]))
         except Exception as error:  # noqa: BLE001  (the program is not ours: whatever it raises is its outcome)
-            return pack({"ok": False, "error": _summary(error)})
-        self.slots[header["slot"]] = _Slot(program)
+            return pack({"ok": False, "error": f"{type(error).__name__}: {error}"[:500]})
+        self.slots[header["slot"]] = _Slot(module, target)
         return pack({"ok": True})
 
-    def do_run(self, header: dict[str, Any], body: bytes) -> bytes:
+    def do_ready(self, header: dict[str, Any], body: bytes) -> bytes:
         slot = self.slots[header["slot"]]
-        prepared = [slot.program.prepare(slot.unpickle(body)) for _ in range(header.get("repeat", 1))]
-        start = _clock()
-        for thunk in prepared:
-            outcome = thunk.run()
-        elapsed = _clock() - start
-        slot.observation = b""
-        try:
-            slot.observation = observe(outcome, prepared[-1], limit_bytes=header["limit"])
-        except ValueTooLarge as error:
-            return pack({"ns": elapsed, "too_large": str(error)})
-        return pack({"ns": elapsed}, slot.observation)
+        slot.made = [slot.ready(call) for call in split(body, header["calls"])]
+        _collect()
+        return pack({})
 
-    def do_echo(self, header: dict[str, Any], body: bytes) -> bytes:
-        slot = self.slots[header["slot"]]
-        for _ in range(header.get("repeat", 1)):
-            slot.program.prepare(slot.unpickle(body))
-        return pack({"ns": 0}, slot.observation)
+    def do_go(self, header: dict[str, Any], _body: bytes) -> bytes:
+        return pack({"ns": _time(self.slots[header["slot"]].made)})
+
+    def do_collect(self, header: dict[str, Any], _body: bytes) -> bytes:
+        seen, room = [], header["limit"]
+        for made in self.slots[header["slot"]].made:
+            try:
+                instance = made.prepared.instance
+                seen.append(observe(made.value, made.call, instance, raised=made.raised, limit_bytes=room))
+            except ValueTooLarge as error:
+                return pack({"too_large": str(error)})
+            room -= len(seen[-1])
+        return pack({"lengths": [len(each) for each in seen]}, b"".join(seen))
+
+    def do_run(self, header: dict[str, Any], body: bytes) -> bytes:
+        self.do_ready(header, body)
+        elapsed = _time(self.slots[header["slot"]].made)
+        collected = unpack(self.do_collect(header, b""))
+        return pack({**collected.header, "ns": elapsed}, collected.body)
 
     def do_pairs(self, header: dict[str, Any], body: bytes) -> bytes:
-        ends = [sum(header["calls"][: i + 1]) for i in range(len(header["calls"]))]
-        calls = [body[end - size : end] for end, size in zip(ends, header["calls"], strict=True)]
+        calls = split(body, header["calls"])
         pairs = []
         for number in range(header["first"], header["first"] + header["count"]):
-            call = calls[number % len(calls)]
             timed = {}
             for name in ("a", "b") if number % 2 else ("b", "a"):
-                timed[name] = self._time(self.slots[name], call, header[f"repeat_{name}"])
+                chosen = [calls[(number + k) % len(calls)] for k in range(header[f"repeat_{name}"])]
+                timed[name] = _time([self.slots[name].ready(call) for call in chosen])
             pairs.append([timed["a"], timed["b"]])
         return pack({"pairs": pairs})
 
-    def _time(self, slot: _Slot, call: bytes, repeat: int) -> int:
-        prepared = [slot.program.prepare(slot.unpickle(call)) for _ in range(repeat)]
-        gc.collect(0)
-        gc.disable()
-        start = _clock()
-        for thunk in prepared:
-            drain(thunk.run())
-        elapsed = _clock() - start
-        gc.enable()
-        return elapsed
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def _time(calls: list[_Made]) -> int:
+    """Make the calls; CPU nanoseconds of that, garbage collection left out."""
+    _disable()
+    start = _clock()
+    for made in calls:
+        made.make()
+    elapsed = _clock() - start
+    _enable()
+    return elapsed
+
+
+def _caller(workload: str | None, path: str) -> Callable[..., Any] | None:
+    """The workload file's ``call``, which whole modules are called through."""
+    if workload is None:
+        return None
+    module = load_module(workload, name=WORKLOAD_NAME, path=path)
+    install(module)
+    caller: Callable[..., Any] | None = getattr(module, "call", None)
+    return caller
 
 
 def main(channel: socket.socket) -> None:
@@ -119,7 +171,3 @@ def main(channel: socket.socket) -> None:
         except framing.ChannelClosed:
             return
         framing.send(channel, session.answer(*unpack(message)))
-
-
-def _summary(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"[:500]

@@ -10,26 +10,29 @@ from __future__ import annotations
 import math
 import pickle
 import statistics
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import count
 from typing import Any, Final
 
 from peagen_ray.sandbox.base import Guest, GuestFailed, GuestLimits, Sandbox
-from peagen_ray.sandbox.reference import Reference, Subject, run
+from peagen_ray.sandbox.reference import Reference, Subject, observations, run
 from peagen_ray.workload.base import Workload
+from peagen_ray.workload.codec import MalformedValue
 from peagen_ray.workload.equality import difference
 
 _PAIRS_AT_ONCE: Final = 4
 _MOST_PAIRS: Final = 24
 _PRECISE: Final = 0.02
-_MOST_REPEAT: Final = 50
 _PATIENCE: Final = 10.0
 """How many times longer than the original a candidate may take for one call, beside half a second."""
 
 _GRACE_S: Final = 0.5
 _LEAST_ROUNDS: Final = 9
+_LEAST_SLICE_NS: Final = 2_000_000
+_MOST_CALLS: Final = 40
+"""A slice of a confirmation is long enough that the conversation counts little, and not longer than this."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +87,22 @@ class Judge:
         """One line of what is wrong with ``actual``; None when it is right."""
         if self.workload.has_check:
             return self.workload.check_observation(pickle.loads(call), actual)  # noqa: S301  (our own bytes)
-        return difference(expected, actual)
+        try:
+            return difference(expected, actual)
+        except MalformedValue as error:
+            return f"result: cannot be read, {error}"
 
 
 def interval(log_ratios: list[float]) -> Interval:
     """Median and 95 % interval of paired ratios, given their logarithms.
 
-    The half-width is that of a notched box plot, 1.57 * IQR / sqrt(n) (McGill, Tukey & Larsen 1978, "Variations
-    of Box Plots").
+    The half-width is that of a notched box plot, 1.57 * IQR / sqrt(n) (McGill, Tukey & Larsen 1978,
+    "Variations of Box Plots").
     """
     middle = statistics.median(log_ratios)
-    low, _, high = statistics.quantiles(log_ratios, n=4, method="inclusive") if len(log_ratios) > 1 else [0, 0, 9]
+    low, _, high = (
+        statistics.quantiles(log_ratios, n=4, method="inclusive") if len(log_ratios) > 1 else [0, 0, 9]
+    )
     half = 1.57 * (high - low) / math.sqrt(len(log_ratios))
     return Interval(math.exp(middle), math.exp(middle - half), math.exp(middle + half), len(log_ratios))
 
@@ -111,9 +119,14 @@ def screen(
     """Check a candidate on the reference's calls and rank its speed.
 
     Args:
+        sandbox: where the guest is started.
+        limits: what it may use.
+        subject: the original and its workload.
+        reference: what the original does on the standard input set.
+        source: the candidate.
         bar: a ratio; a candidate whose interval lies below it is measured no further.
     """
-    judge = Judge(subject.inputs()) if subject.workload else Judge(Workload.oracle())
+    judge = Judge(subject.inputs() if subject.workload else Workload.oracle())
     try:
         with sandbox.start(limits) as guest:
             subject.load(guest, "a", subject.source)
@@ -131,7 +144,7 @@ def screen(
 def _check(guest: Guest, judge: Judge, reference: Reference) -> Verdict | None:
     wall_s = _GRACE_S + _PATIENCE * reference.slice_s
     for number, (call, expected) in enumerate(zip(reference.calls, reference.expected, strict=True)):
-        fault = judge.fault(call, expected, run(guest, "b", call, wall_s=wall_s).body)
+        fault = judge.fault(call, expected, run(guest, "b", call, wall_s=wall_s).bodies[0])
         if fault:
             return Verdict("incorrect", fault, inputs=number + 1)
     return None
@@ -141,14 +154,14 @@ def _peak(guest: Guest, reference: Reference) -> tuple[int, float]:
     """Peak memory of one timed call in kB, and its CPU seconds."""
     call = reference.timed_calls[0]
     guest.reset_peak()
-    spent = run(guest, "b", call).header["ns"]
-    return guest.peak_kb(), float(spent) / 1e9
+    spent = run(guest, "b", call).ns
+    return guest.peak_kb(), spent / 1e9
 
 
 def _pairs(guest: Guest, reference: Reference, once_s: float, bar: float | None) -> Interval:
     """Time pairs in small groups until the interval decides."""
     calls = reference.timed_calls
-    repeat = max(1, min(_MOST_REPEAT, round(reference.slice_s / 4 / max(once_s, 1e-7))))
+    repeat = max(1, min(len(calls), round(reference.slice_s / 4 / max(once_s, 1e-7))))
     header = {
         "op": "pairs",
         "calls": [len(call) for call in calls],
@@ -163,7 +176,9 @@ def _pairs(guest: Guest, reference: Reference, once_s: float, bar: float | None)
         pairs = guest.ask({**header, "first": len(logs)}, b"".join(calls)).header["pairs"]
         logs += [math.log(max(a, 1) / max(b, 1) * scale) for a, b in pairs]
         found = interval(logs)
-        if found.half_width < _PRECISE or (bar is not None and len(logs) > _PAIRS_AT_ONCE and found.high < bar):
+        if found.half_width < _PRECISE or (
+            bar is not None and len(logs) > _PAIRS_AT_ONCE and found.high < bar
+        ):
             break
     return found
 
@@ -183,6 +198,11 @@ def confirm(
     """Measure a candidate against the original in two guests that take turns, on inputs used nowhere before.
 
     Args:
+        sandbox: where the guests are started.
+        limits: what each of them may use.
+        subject: the original and its workload.
+        reference: tells how large inputs are to be.
+        source: the candidate.
         seed: makes the inputs; one that no candidate has seen.
         precision: half-width of the interval to reach, relative.
         most_s: CPU seconds of the guests to spend on reaching it.
@@ -221,8 +241,9 @@ def _fresh_calls(workload: Workload, seed: int, size: int, number: int) -> Itera
 
 def _compare(trio: _Trio, judge: Judge, calls: Iterable[bytes]) -> Verdict | int:
     number = 0
-    for number, call in enumerate(calls, 1):  # noqa: B007
-        fault = judge.fault(call, run(trio.original, "a", call).body, run(trio.candidate, "a", call).body)
+    for number, call in enumerate(calls, 1):
+        expected, actual = (run(guest, "a", call).bodies[0] for guest in (trio.original, trio.candidate))
+        fault = judge.fault(call, expected, actual)
         if fault:
             return Verdict("incorrect", fault, inputs=number, confirmed=True)
     return number
@@ -233,28 +254,25 @@ def _lock_step(
 ) -> Verdict:
     logs: list[float] = []
     shares: list[float] = []
-    spent = 0
-    repeat = 1
-    for index in count():
-        call = pickle.dumps(judge.workload.call(seed + 1_000_000 + index, reference.size))
-        bill = _round(trio, judge, call, repeat, reference.repeat, swapped=index % 2 == 1)
+    fresh = count(seed + 1_000_000)
+    spent, number = 0, reference.repeat
+    while True:
+        calls = [pickle.dumps(judge.workload.call(next(fresh), reference.size)) for _ in range(number)]
+        bill = _round(trio, judge, calls, swapped=len(logs) % 2 == 1)
+        compared += number
         if isinstance(bill, str):
-            return Verdict("incorrect", bill, inputs=compared + index + 1, confirmed=True)
+            return Verdict("incorrect", bill, inputs=compared, confirmed=True)
+        net = max(bill.candidate - bill.null, 1)
         spent += bill.original + bill.candidate
-        if index == 0:  # the first round warms up, and tells how often the candidate fits into a slice
-            repeat = max(1, min(_MOST_REPEAT, round(bill.original / max(bill.candidate - bill.null, 1) / 4)))
+        if spent == bill.original + bill.candidate:  # the first round warms up, and tells how long slices are
+            number = max(number, min(_MOST_CALLS, math.ceil(_LEAST_SLICE_NS / net * number)))
             continue
-        net = max(bill.candidate - bill.null, 1) / repeat
-        logs.append(math.log(max(bill.original - bill.null / repeat, 1) / reference.repeat / net))
+        logs.append(math.log(max(bill.original - bill.null, 1) / net))
         shares.append(bill.null / max(bill.candidate, 1))
         if len(logs) >= _LEAST_ROUNDS and (interval(logs).half_width <= precision or spent > most_s * 1e9):
             break
     return Verdict(
-        "ok",
-        speed=interval(logs),
-        inputs=compared + len(logs) + 1,
-        confirmed=True,
-        overhead=statistics.median(shares),
+        "ok", speed=interval(logs), inputs=compared, confirmed=True, overhead=statistics.median(shares)
     )
 
 
@@ -267,30 +285,26 @@ class _Bill:
     null: int
 
 
-def _round(
-    trio: _Trio, judge: Judge, call: bytes, repeat: int, original_repeat: int, *, swapped: bool
-) -> _Bill | str:
-    """One call in both guests, and the null's echo of it; or what is wrong with the candidate's output."""
-    turns: list[tuple[Guest, int]] = [(trio.original, original_repeat), (trio.candidate, repeat)]
-    bills: list[int] = []
-    outputs: list[bytes] = []
-    for guest, times in reversed(turns) if swapped else turns:
-        spent, body = _billed(guest, lambda guest=guest, times=times: run(guest, "a", call, repeat=times).body)
-        bills.append(spent)
-        outputs.append(body)
-    if swapped:
-        bills.reverse()
-        outputs.reverse()
-    fault = judge.fault(call, *outputs)
-    if fault:
-        return fault
-    run(trio.null, "a", call)
-    echo = {"op": "echo", "slot": "a", "repeat": repeat}
-    null, _ = _billed(trio.null, lambda: trio.null.ask(echo, call).body)
-    return _Bill(bills[0], bills[1], null)
+def _round(trio: _Trio, judge: Judge, calls: list[bytes], *, swapped: bool) -> _Bill | str:
+    """The calls in both guests, and nothing in the null guest; or what is wrong with the candidate's outputs."""
+    ready = {"op": "ready", "slot": "a", "calls": [len(call) for call in calls]}
+    for guest in (trio.original, trio.candidate):
+        guest.ask(ready, b"".join(calls))
+    trio.null.ask({**ready, "calls": []})
+    first, second = (trio.candidate, trio.original) if swapped else (trio.original, trio.candidate)
+    bills = {guest: _billed(guest) for guest in (first, second, trio.null)}
+    outputs = [
+        observations(guest.ask({"op": "collect", "slot": "a"})) for guest in (trio.original, trio.candidate)
+    ]
+    for call, expected, actual in zip(calls, *outputs, strict=True):
+        fault = judge.fault(call, expected, actual)
+        if fault:
+            return fault
+    return _Bill(bills[trio.original], bills[trio.candidate], bills[trio.null])
 
 
-def _billed(guest: Guest, ask: Callable[[], bytes]) -> tuple[int, bytes]:
+def _billed(guest: Guest) -> int:
+    """CPU nanoseconds that the guest takes to make its calls, its part of the conversation included."""
     before = guest.cpu_ns()
-    body = ask()
-    return guest.cpu_ns() - before, body
+    guest.ask({"op": "go", "slot": "a"})
+    return guest.cpu_ns() - before

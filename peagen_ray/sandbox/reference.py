@@ -6,11 +6,10 @@ import math
 import pickle
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import pairwise
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from peagen_ray.errors import WorkloadError
-from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, pack, unpack
+from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, pack, split, unpack
 from peagen_ray.workload.base import Scale, Workload, load_workload
 from peagen_ray.workload.equality import difference, raised
 from peagen_ray.workload.target import Call
@@ -55,7 +54,8 @@ class Subject:
 
     def load(self, guest: Guest, slot: str, source: str) -> None:
         """Load ``source`` into a slot of a guest; raises GuestFailed if it cannot be loaded."""
-        header = {"op": "load", "slot": slot, "source": source, "entry": self.entry, "workload": self.workload}
+        header: dict[str, Any] = {"op": "load", "slot": slot, "source": source, "entry": self.entry}
+        header |= {"workload": self.workload, "workload_path": self.workload_path}
         answer = guest.ask(header, wall_s=_LOAD_WALL_S)
         if not answer.header.get("ok"):
             raise GuestFailed("crash", f"does not load: {answer.header.get('error', 'no reason given')}")
@@ -109,20 +109,30 @@ class Reference:
     def from_bytes(cls, raw: bytes) -> Self:
         """Read what :meth:`to_bytes` wrote."""
         header, body = unpack(raw)
-        ends = [0]
-        for length in header.pop("lengths"):
-            ends.append(ends[-1] + length)
-        parts = [body[a:b] for a, b in pairwise(ends)]
+        parts = split(body, header.pop("lengths"))
         half = len(parts) // 2
         return cls(**header, calls=tuple(parts[:half]), expected=tuple(parts[half:]))
 
 
-def run(guest: Guest, slot: str, call: bytes, *, wall_s: float | None = None, repeat: int = 1) -> Answer:
-    """Make one call in a guest; raises GuestFailed when there is no observation to be had."""
-    answer = guest.ask({"op": "run", "slot": slot, "repeat": repeat}, call, wall_s=wall_s)
+class Observed(NamedTuple):
+    """What a guest answered to calls: CPU nanoseconds of all, and the encoded observation of each."""
+
+    ns: int
+    bodies: list[bytes]
+
+
+def run(guest: Guest, slot: str, *calls: bytes, wall_s: float | None = None) -> Observed:
+    """Make calls in a guest; raises GuestFailed when there is no observation to be had."""
+    header = {"op": "run", "slot": slot, "calls": [len(call) for call in calls]}
+    answer = guest.ask(header, b"".join(calls), wall_s=wall_s)
+    return Observed(int(answer.header["ns"]), observations(answer))
+
+
+def observations(answer: Answer) -> list[bytes]:
+    """The observations in an answer to ``run`` or ``collect``; raises GuestFailed if they are too large."""
     if "too_large" in answer.header:
         raise GuestFailed("output", str(answer.header["too_large"]))
-    return answer
+    return split(answer.body, answer.header["lengths"])
 
 
 def prepare(subject: Subject, sandbox: Sandbox, limits: GuestLimits, seed: int) -> Reference:
@@ -133,14 +143,15 @@ def prepare(subject: Subject, sandbox: Sandbox, limits: GuestLimits, seed: int) 
         TargetError: the original cannot be loaded or has no such entry.
     """
     workload = subject.inputs()
+    scale = _scale(workload, subject, sandbox, limits, seed)
     with _original(subject, sandbox, limits) as guest:
-        scale = _scale(workload, guest, seed)
         timed = [pickle.dumps(workload.call(seed + 1 + i, scale.size)) for i in range(_TIMED)]
         observed = [_must_run(guest, call) for call in timed]
         slices = _time_slices(guest, timed, scale.repeat)
-    if all(raised(each) for each in observed):
+    errors = [raised(each) for each in observed]
+    if all(errors):
         raise WorkloadError(
-            f"the original raises {raised(observed[0])} on every input of size {scale.size}",
+            f"the original raises {errors[0]} on every input of size {scale.size}",
             subject=subject.entry or subject.path,
             hint="write a workload file with inputs that it accepts: peagen-ray workload init",
         )
@@ -175,29 +186,34 @@ def _original(subject: Subject, sandbox: Sandbox, limits: GuestLimits) -> Guest:
     return guest
 
 
-def _scale(workload: Workload, guest: Guest, seed: int) -> Scale:
-    def seconds(size: int) -> float:
+def _scale(workload: Workload, subject: Subject, sandbox: Sandbox, limits: GuestLimits, seed: int) -> Scale:
+    """The size whose call takes a slice; a probe that fails costs its guest and counts as too large."""
+    guests = [_original(subject, sandbox, limits)]
+
+    def seconds(size: int) -> float | None:
         call = pickle.dumps(workload.call(seed, size))
-        return float(run(guest, "a", call, wall_s=_PROBE_WALL_S).header["ns"]) / 1e9
+        try:
+            return run(guests[-1], "a", call, wall_s=_PROBE_WALL_S).ns / 1e9
+        except GuestFailed:
+            guests.append(_original(subject, sandbox, limits))
+            return None
 
     try:
         return workload.size_for(seconds, SLICE_S)
-    except GuestFailed as error:
-        raise WorkloadError(
-            f"the original fails while its inputs are scaled: {error}",
-            hint="give the workload file sizes = (smallest, largest)",
-        ) from error
+    finally:
+        for guest in guests:
+            guest.close()
 
 
 def _must_run(guest: Guest, call: bytes) -> bytes:
     try:
-        return run(guest, "a", call).body
+        return run(guest, "a", call).bodies[0]
     except GuestFailed as error:
         raise WorkloadError(f"the original fails on its own inputs: {error}") from error
 
 
 def _time_slices(guest: Guest, calls: Sequence[bytes], repeat: int) -> list[float]:
-    return [run(guest, "a", call, repeat=repeat).header["ns"] / 1e9 for call in calls]
+    return [run(guest, "a", *[call] * repeat).ns / 1e9 for call in calls]
 
 
 def _small(workload: Workload, seed: int, size: int) -> Iterable[Call]:
@@ -231,8 +247,8 @@ def _refuse_disagreement(
             raise WorkloadError(
                 f"the original disagrees with itself: {apart}",
                 subject=subject.entry or subject.path,
-                hint="make it deterministic (seed its randomness, do not read the clock), or write a workload "
-                "file with check(args, output)",
+                hint="make it deterministic (seed its randomness, do not read the clock), or write a "
+                "workload file with check(args, output)",
             )
 
 
@@ -245,12 +261,10 @@ def _observe_all(
     try:
         for call in calls:
             try:
-                found.append((call, run(guest, "a", call, wall_s=_EDGE_WALL_S).body))
+                found.append((call, run(guest, "a", call, wall_s=_EDGE_WALL_S).bodies[0]))
             except GuestFailed:
                 found.append((call, None))
                 guest = _original(subject, sandbox, limits)
     finally:
         guest.close()
     return found
-
-

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Contract suites, shipped so that a plugin's author proves the plugin by subclassing one; need pytest."""

@@ -49,6 +49,8 @@ class _Builder:
                 self.frozen.append(index)
             else:
                 self.values[index] = _SHELLS[node[0]](node)
+            if node[0] == "rows":
+                self.weights[index] = sum(map(len, node[3]))
         for index in self.frozen:
             self.freeze(index)
         for index, node in enumerate(self.graph.heap):
@@ -114,9 +116,10 @@ class _Builder:
         shell.update(self.keys(node[1], self.all(node[1])))
 
     def fill_dict(self, node: Node, shell: dict[Any, Any]) -> None:
-        # not Counter.update, which adds up; not __setitem__ of a defaultdict, which is dict's own
-        for key, value in self.pairs(node):
-            shell[key] = value
+        if isinstance(shell, collections.Counter):
+            dict.update(shell, self.pairs(node))  # its own update would add up
+        else:
+            shell.update(self.pairs(node))
 
     def fill_defaultdict(self, node: Node, shell: collections.defaultdict[Any, Any]) -> None:
         factory = self.value(node[3])
@@ -125,6 +128,7 @@ class _Builder:
 
     def fill_iterator(self, node: Node, shell: Drained) -> None:
         shell.items.extend(self.all(node[1]))
+        shell.error = self.value(node[3])
 
     def fill_object(self, node: Node, shell: Opaque) -> None:
         shell.content = self.value(node[2])

@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, count, repeat
+from operator import attrgetter
 from types import MemberDescriptorType, MethodDescriptorType, ModuleType
 from typing import Any
 
@@ -28,6 +29,7 @@ from peagen_ray.workload.target import DRAIN_LIMIT, Drained, drain
 _MESSAGE_CHARS = 200
 _ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
 _JSON = json.JSONEncoder(ensure_ascii=False, check_circular=False, separators=(",", ":"))
+_REPR = attrgetter("__repr__")
 _MRO: Any = type.__dict__["__mro__"]
 
 Slot = Any
@@ -51,7 +53,7 @@ def encode(value: Any, *, limit_bytes: int) -> bytes:
 
 
 class _Encoder:
-    """One encoding. ``objects[i]`` becomes ``heap[i]``; it also keeps every object alive, so that ids stay unique."""
+    """One encoding. ``objects[i]`` becomes ``heap[i]``; being kept alive there, no two share an id."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -296,7 +298,7 @@ def _reduced(value: Any, kind: type, mro: tuple[type, ...]) -> dict[str, Any]:
             return {"reduced": tuple(reducer(value))[1:]}
         if any(isinstance(method, MethodDescriptorType) for method in own):
             return {"reduced": tuple(value.__reduce_ex__(4))[1:]}
-        if kind.__repr__ is not object.__repr__:
+        if _REPR(kind) is not object.__repr__:
             return {"repr": _ADDRESS.sub("", repr(value))[:_MESSAGE_CHARS]}
     except Exception:  # noqa: BLE001  (an object that cannot be read is known by its type)
         return {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import array
 import json
 import math
 import re
@@ -18,7 +19,7 @@ from peagen_ray.workload._values import (
 )
 
 _DTYPE = re.compile(r"[<>|=][biufcSUmMV]\d{1,9}(\[[0-9a-zA-Z/]{1,20}\])?|\[.{0,10000}\]", re.DOTALL)
-_TYPECODES = "bBuwhHiIlLqQfd"
+_TYPECODES = array.typecodes
 _SEQUENCES = ("list", "tuple")
 
 Node = list[Any]
@@ -190,6 +191,8 @@ class _Checker:
         self.text(node, 1)
         node[2] = self.slot(node[2])
         self.names(node, 3)
+        if node[3] != sorted(node[3]):
+            raise MalformedValue("an object whose attributes are not sorted")
 
     def named(self, node: Node) -> None:
         self.text(node, 1)

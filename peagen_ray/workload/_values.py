@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
@@ -17,7 +18,7 @@ SCALARS: frozenset[type] = frozenset({NoneType, bool, int, float, str})
 """Types that JSON carries as they are."""
 
 MAX_PLAIN_INT = 2**64
-"""Larger integers travel in hexadecimal: decimal text takes quadratic time, and Python refuses it past 4 300 digits."""
+"""Larger integers travel in hexadecimal: decimal text takes quadratic time, and Python limits its length."""
 
 _MAX_FRACTION_BITS = 2**17
 """Fraction's constructor takes a gcd, in quadratic time: larger ones stay opaque on the trusted side."""
@@ -82,6 +83,11 @@ class Opaque:
 
     def __repr__(self) -> str:
         return f"<{self.type_name} with {', '.join(self.state) or 'no attributes'}>"
+
+
+def identical(left: Sequence[Any], right: Sequence[Any]) -> bool:
+    """Whether two sequences of scalars are equal in value and type, as far as C can tell: NaN is not."""
+    return left == right and list(map(type, left)) == list(map(type, right))
 
 
 def to_base64(data: bytes) -> str:

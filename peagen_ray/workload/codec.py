@@ -1,8 +1,8 @@
 """Codec: values as tagged JSON, so that they can leave an untrusted process.
 
-``encode`` runs there, ``parse`` and ``decode`` run on the trusted side: they never unpickle, never import, and make
-no object of a class that the data names. The text is ``[version, root, heap]``: every container is a node of the
-heap, and whoever holds it holds its number, so sharing and cycles are kept, and depth costs nothing.
+``encode`` runs there, ``parse`` and ``decode`` on the trusted side: they never unpickle, never import, and
+make no object of a class that the data names. The text is ``[version, root, heap]``: a container is a node of
+the heap, and whoever holds it holds its number, so sharing and cycles are kept, and depth costs nothing.
 
 ====================================  ===============================================================
 slot                                  means
@@ -55,8 +55,8 @@ __all__ = [
 def decode(data: bytes) -> Any:
     """The value in ``data``, made of built-in types only.
 
-    Instances of other classes become ``Opaque``, functions and classes ``Named``, numpy arrays ``Array`` (or real
-    ones, where numpy is loaded), iterators ``Drained``.
+    Instances of other classes become ``Opaque``, functions and classes ``Named``, numpy arrays ``Array`` (or
+    real ones, where numpy is loaded), iterators ``Drained``.
 
     Raises:
         MalformedValue: ``data`` was not written by ``encode``.

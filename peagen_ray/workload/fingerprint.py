@@ -20,6 +20,5 @@ def fingerprint(source: str) -> str:
 
 
 def _drop_docstring(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module) -> None:
-    if node.body and isinstance(node.body[0], ast.Expr) and isinstance(node.body[0].value, ast.Constant):
-        if isinstance(node.body[0].value.value, str):
-            node.body = node.body[1:] or [ast.Pass()]
+    if ast.get_docstring(node, clean=False) is not None:
+        node.body = node.body[1:] or [ast.Pass()]

@@ -28,6 +28,9 @@ MODULE_NAME = "__peagen_target__"
 DRAIN_LIMIT = 1_000_000
 """How many items of a returned iterator are taken before it counts as endless."""
 
+_PLAIN = frozenset({"staticmethod", "classmethod", "cache", "lru_cache", "override", "njit", "jit"})
+"""Decorators that leave a signature as it is."""
+
 _Function = ast.FunctionDef | ast.AsyncFunctionDef
 _Definition = _Function | ast.ClassDef
 
@@ -62,6 +65,7 @@ class TargetInfo:
         parameters: without ``self`` or ``cls``.
         init_parameters: of the class's own ``__init__``, for instance methods.
         line: where it is defined, from 1.
+        is_wrapped: a decorator of unknown effect stands between the caller and the signature.
     """
 
     entry: str
@@ -71,6 +75,7 @@ class TargetInfo:
     init_parameters: tuple[Parameter, ...] = ()
     is_generator: bool = False
     line: int = 1
+    is_wrapped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,18 +96,18 @@ class Prepared:
     instance: Any = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class Drained:
     """What a returned iterator yielded: producing is the work, so it is done before the clock stops.
 
     Attributes:
         truncated: it had more than the limit.
-        error: what it raised instead of ending.
+        error: what it raised instead of ending; once decoded, an ``Opaque`` of that type.
     """
 
     items: list[Any]
     truncated: bool = False
-    error: Exception | None = None
+    error: Any = None
 
 
 def inspect_source(source: str, entry: str, path: str = "<source>") -> TargetInfo:
@@ -312,6 +317,9 @@ def _describe(node: _Definition, owner: ast.ClassDef | None, entry: str, path: s
         init_parameters=_init_parameters(owner) if owner and kind is TargetKind.METHOD else (),
         is_generator=_is_generator(node),
         line=node.lineno,
+        is_wrapped=any(
+            decorator.partition("(")[0].rpartition(".")[2] not in _PLAIN for decorator in decorators
+        ),
     )
 
 

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Parent selectors: which program is changed next."""

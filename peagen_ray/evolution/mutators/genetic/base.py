@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import ClassVar, TypeVar
 
 from peagen_ray.errors import TargetError
@@ -14,6 +16,7 @@ from peagen_ray.errors import TargetError
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 _N = TypeVar("_N", bound=ast.AST)
 _BLOCKS = ("body", "orelse", "finalbody")
+_LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 
 
 @dataclass
@@ -27,27 +30,42 @@ class Draft:
         source: the text that was parsed.
         tree: its syntax tree, edited in place.
         entry: the entry function, ``name``, ``Class.method`` or "".
-        inspirations: syntax trees of other programs, best first, never edited.
+        others: source texts of other programs, best first.
+        derived: what operators worked out about the tree, by name; forgotten when it is edited.
     """
 
     source: str
     tree: ast.Module
     entry: str = ""
-    inspirations: tuple[ast.Module, ...] = ()
+    others: tuple[str, ...] = ()
+    derived: dict[str, object] = field(default_factory=dict)
     _parents: dict[int, ast.AST] = field(default_factory=dict)
+    _functions: list[FunctionNode] | None = None
 
     @classmethod
     def parse(cls, source: str, entry: str = "", inspirations: Sequence[str] = ()) -> Draft:
         """Parse; raises TargetError when the source has a syntax error or no such entry."""
-        try:
-            tree = ast.parse(source)
-        except (SyntaxError, ValueError) as error:
-            raise TargetError(f"does not parse: {error}") from error
-        others = tuple(parsed for text in inspirations if (parsed := _parse_or_none(text)) is not None)
-        draft = cls(source, tree, entry, others)
+        draft = cls(source, parse_module(source), entry, tuple(inspirations))
         if entry and draft.function(entry) is None:
             raise TargetError(f"has no function {entry!r}")
         return draft
+
+    def restart(self) -> Draft:
+        """A draft of the same source with nothing edited; what was worked out about the source is shared."""
+        draft = Draft(self.source, parse_module(self.source), self.entry, self.others)
+        draft.__dict__["pristine"] = self.pristine
+        draft.__dict__["inspirations"] = self.inspirations
+        return draft
+
+    @cached_property
+    def pristine(self) -> ast.Module:
+        """The syntax tree of the source as it was parsed, never edited."""
+        return parse_module(self.source)
+
+    @cached_property
+    def inspirations(self) -> tuple[ast.Module, ...]:
+        """Syntax trees of the other programs that parse, best first, never edited."""
+        return tuple(tree for text in self.others if (tree := _parse_or_none(text)) is not None)
 
     def function(self, path: str) -> FunctionNode | None:
         """The function ``name`` or ``Class.method``, or None."""
@@ -67,10 +85,15 @@ class Draft:
         functions and methods of that name in this file editable too. Where the source has
         ``EVOLVE-BLOCK-START`` and ``EVOLVE-BLOCK-END`` comments, only functions between them.
         """
+        if self._functions is None:
+            self._functions = self._find_functions()
+        return self._functions
+
+    def _find_functions(self) -> list[FunctionNode]:
         everything = [n for n in ast.walk(self.tree) if isinstance(n, FunctionNode)]
         blocks = evolve_blocks(self.source)
         if blocks:
-            return [n for n in everything if any(a < n.lineno and (n.end_lineno or 0) < b for a, b in blocks)]
+            return [n for n in everything if not hasattr(n, "lineno") or _is_within(n, blocks)]
         start = self.function(self.entry) if self.entry else None
         if start is None:
             return everything
@@ -148,22 +171,33 @@ class Draft:
     def touched(self) -> None:
         """Forget what was derived from the tree; call it after editing the tree by hand."""
         self._parents.clear()
+        self._functions = None
+        self.derived.clear()
 
     def ensure_import(self, text: str) -> None:
-        """Make sure that an import statement such as ``import heapq`` is at the top of the module."""
+        """Make sure that an import statement such as ``import heapq`` is at the top of the module.
+
+        Where there are EVOLVE-BLOCK comments, the top is that of the first block.
+        """
         wanted = ast.parse(text).body[0]
-        if any(ast.dump(node) == ast.dump(wanted) for node in self.tree.body):
-            return
-        body = self.tree.body
-        index = 0
-        for at, node in enumerate(body):
+        imports = [n for n in self.tree.body if isinstance(n, (ast.Import, ast.ImportFrom))]
+        if not any(same(node, wanted) for node in imports):
+            self.tree.body.insert(self._import_index(), _unplaced(wanted))
+            self.touched()
+
+    def _import_index(self) -> int:
+        body, first = self.tree.body, 0
+        blocks = evolve_blocks(self.source)
+        if blocks:
+            places = (at for at, n in enumerate(body) if getattr(n, "lineno", 0) > blocks[0][0])
+            first = next(places, len(body))
+        index = first
+        for at, node in enumerate(body[first:], first):
             docstring = at == 0 and isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
-            if docstring or isinstance(node, (ast.Import, ast.ImportFrom)):
-                index = at + 1
-            else:
+            if not docstring and not isinstance(node, (ast.Import, ast.ImportFrom)):
                 break
-        body.insert(index, _unplaced(wanted))
-        self.touched()
+            index = at + 1
+        return index
 
     def fresh(self, stem: str) -> str:
         """A name like ``stem`` that nothing in the module uses."""
@@ -254,11 +288,30 @@ def parse_expression(text: str) -> ast.expr:
     return _unplaced(ast.parse(text, mode="eval").body)
 
 
+def parse_module(source: str) -> ast.Module:
+    """The syntax tree of a source text, which may begin with a byte order mark.
+
+    Raises:
+        TargetError: it does not parse.
+    """
+    try:
+        return ast.parse(source.removeprefix("\ufeff"))
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise TargetError(f"does not parse: {str(error) or type(error).__name__}") from error
+
+
+def source_lines(source: str) -> list[str]:
+    """The lines of a source text with their ends, split where the parser splits them and nowhere else."""
+    return _LINE.findall(source)
+
+
 def evolve_blocks(source: str) -> list[tuple[int, int]]:
     """The line numbers of each EVOLVE-BLOCK-START and its END comment, from 1."""
     found: list[tuple[int, int]] = []
     start = 0
-    for number, line in enumerate(source.splitlines(), 1):
+    if "EVOLVE-BLOCK-START" not in source:
+        return found
+    for number, line in enumerate(source_lines(source), 1):
         if "EVOLVE-BLOCK-START" in line:
             start = number
         elif "EVOLVE-BLOCK-END" in line and start:
@@ -267,10 +320,14 @@ def evolve_blocks(source: str) -> list[tuple[int, int]]:
     return found
 
 
+def _is_within(node: FunctionNode, blocks: Sequence[tuple[int, int]]) -> bool:
+    return any(a < node.lineno and (node.end_lineno or 0) < b for a, b in blocks)
+
+
 def _parse_or_none(source: str) -> ast.Module | None:
     try:
-        return ast.parse(source)
-    except (SyntaxError, ValueError):
+        return parse_module(source)
+    except TargetError:
         return None
 
 

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import ast
+import copy
+from collections import Counter
 from collections.abc import Iterator
+from typing import TypeVar, cast
 
 from peagen_ray.evolution.mutators.genetic.base import FunctionNode, blocks_of, loaded, stored
+from peagen_ray.evolution.mutators.genetic.compare import same_code
+
+_N = TypeVar("_N", bound=ast.AST)
 
 IGNORED_FIELDS = frozenset({"ctx", "type_comment", "kind", "type_ignores", "type_params"})
 """Fields that say nothing about what code does."""
@@ -43,21 +49,26 @@ def own_blocks(function: FunctionNode) -> Iterator[list[ast.stmt]]:
             todo.extend(s for s in block if not isinstance(s, (ast.FunctionDef, ast.AsyncFunctionDef)))
 
 
+def lengths(function: FunctionNode) -> dict[str, ast.Call]:
+    """``{"n": len(xs)}`` for each name that is bound once in ``function``, to the length of a variable."""
+    bound = Counter(
+        n.id for n in ast.walk(function) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+    )
+    found: dict[str, ast.Call] = {}
+    for node in own_nodes(function):
+        if isinstance(node, ast.Assign) and is_call(node.value, "len", 1):
+            for target in node.targets:
+                if isinstance(target, ast.Name) and bound[target.id] == 1:
+                    found[target.id] = cast("ast.Call", node.value)
+    return found
+
+
+equal = same_code
+
+
 def is_metavariable(name: str) -> bool:
     """Whether a name in a pattern stands for something else: it is in capitals."""
     return name.isupper()
-
-
-def equal(a: object, b: object) -> bool:
-    """Whether two nodes, or lists of them, are the same code, whether read or written to."""
-    if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(map(equal, a, b))
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, ast.AST):
-        names = (name for name in a._fields if name not in IGNORED_FIELDS)
-        return all(equal(getattr(a, name, None), getattr(b, name, None)) for name in names)
-    return a == b
 
 
 def is_call(node: ast.AST | None, name: str, count: int | None = None) -> bool:
@@ -80,6 +91,20 @@ def root(node: ast.expr) -> str:
     while isinstance(node, (ast.Attribute, ast.Subscript, ast.Starred)):
         node = node.value
     return node.id if isinstance(node, ast.Name) else ""
+
+
+def names_in(node: ast.AST) -> set[str]:
+    """Every variable that ``node`` mentions, read or written."""
+    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def renamed(node: _N, old: str, new: str) -> _N:
+    """A copy of ``node`` in which one variable has another name."""
+    copied = copy.deepcopy(node)
+    for each in ast.walk(copied):
+        if isinstance(each, ast.Name) and each.id == old:
+            each.id = new
+    return copied
 
 
 def negated(test: ast.expr) -> ast.expr:
@@ -131,21 +156,34 @@ PURE_METHODS = frozenset(
 )  # fmt: skip
 
 
+def place(node: ast.expr) -> str:
+    """``a.b`` for ``a.b`` and for anything that is reached from it by items or calls; "" for neither."""
+    while isinstance(node, (ast.Subscript, ast.Starred)):
+        node = node.value
+    if isinstance(node, ast.Attribute):
+        up = place(node.value)
+        return f"{up}.{node.attr}" if up and not isinstance(node.value, ast.Subscript) else up
+    return node.id if isinstance(node, ast.Name) else ""
+
+
+def places(node: ast.AST) -> set[str]:
+    """The longest dotted names that ``node`` reads: ``self.items`` and not ``self``."""
+    inner = {id(n.value) for n in ast.walk(node) if isinstance(n, ast.Attribute)}
+    parts = (n for n in ast.walk(node) if isinstance(n, (ast.Name, ast.Attribute)) and id(n) not in inner)
+    return {found for n in parts if isinstance(n.ctx, ast.Load) and (found := place(n))}
+
+
 def mutated(node: ast.AST) -> set[str]:
-    """Names whose object ``node`` changes in place: by item, attribute, ``+=``, ``del`` or a known method."""
-    names: set[str] = set()
+    """Places that ``node`` changes: by item, attribute, ``+=``, ``del`` or a known method."""
+    found: set[str] = set()
     for each in ast.walk(node):
         if isinstance(each, (ast.Subscript, ast.Attribute)) and isinstance(each.ctx, (ast.Store, ast.Del)):
-            names.add(root(each))
+            found.add(place(each))
         elif isinstance(each, ast.AugAssign):
-            names.add(root(each.target))
-        elif isinstance(each, ast.Call) and _is_mutating_method(each.func):
-            names.add(root(each.func))
-    return names - {""}
-
-
-def _is_mutating_method(func: ast.expr) -> bool:
-    return isinstance(func, ast.Attribute) and func.attr in MUTATING_METHODS
+            found.add(place(each.target))
+        elif isinstance(each, ast.Call) and isinstance(each.func, ast.Attribute):
+            found |= {place(each.func.value)} if each.func.attr in MUTATING_METHODS else set()
+    return found - {""}
 
 
 def is_pure(expression: ast.AST) -> bool:
@@ -169,8 +207,20 @@ def _is_pure_call(node: ast.Call) -> bool:
 
 def is_invariant(expression: ast.AST, within: ast.AST) -> bool:
     """Whether nothing that ``expression`` mentions is bound or changed in place within the other node."""
-    names = loaded(expression)
-    return not (names & stored(within)) and not (names & mutated(within))
+    changed = stored(within) | mutated(within)
+    return not any(overlap(a, b) for a in places(expression) for b in changed)
+
+
+def overlap(a: str, b: str) -> bool:
+    """Whether one of two dotted names is the other or a part of it."""
+    return f"{a}.".startswith(f"{b}.") or f"{b}.".startswith(f"{a}.")
+
+
+def position(node: ast.AST) -> tuple[int, int]:
+    """Line and column of a node that comes from the source, else (0, 0)."""
+    if isinstance(node, (ast.stmt, ast.expr)) and hasattr(node, "lineno"):
+        return node.lineno, node.col_offset
+    return 0, 0
 
 
 def movable(statement: ast.stmt, past: ast.stmt) -> bool:
@@ -184,7 +234,9 @@ def movable(statement: ast.stmt, past: ast.stmt) -> bool:
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
     written = {root(target) for target in targets}
     read = (loaded(statement) - written) if not leaves else loaded(statement)
-    return not (written & (loaded(past) | stored(past))) and not (read & (stored(past) | mutated(past)))
+    if written & (loaded(past) | stored(past)):
+        return False
+    return not any(overlap(a, b) for a in read for b in stored(past) | mutated(past))
 
 
 def _builds_empty(value: ast.expr | None) -> bool:
@@ -205,3 +257,16 @@ def shorter_range(node: ast.Call) -> Iterator[ast.Call]:
         args = args[1:]
     if len(args) < len(node.args):
         yield ast.Call(func=node.func, args=args, keywords=[])
+
+
+def conjuncts(test: ast.expr) -> list[ast.expr]:
+    """The parts of ``a and b``, or the condition alone."""
+    return test.values if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.And) else [test]
+
+
+def without_guard(block: list[ast.stmt]) -> list[ast.stmt]:
+    """The body of a loop with ``if …: continue`` before the rest turned into an ``if`` around the rest."""
+    first = block[0] if len(block) > 1 else None
+    if not isinstance(first, ast.If) or first.orelse or not isinstance(first.body[0], ast.Continue):
+        return block
+    return [ast.If(test=negated(first.test), body=without_guard(block[1:]), orelse=[])]

@@ -16,17 +16,17 @@ from peagen_ray.evolution.mutators.genetic.base import (
     parse_expression,
     parse_statements,
 )
-from peagen_ray.evolution.mutators.genetic.match import Bindings, Match, find
+from peagen_ray.evolution.mutators.genetic.compare import same_code
+from peagen_ray.evolution.mutators.genetic.match import Bindings, Match, find_any
 from peagen_ray.evolution.mutators.genetic.nodes import (
-    equal,
     is_metavariable,
-    negated,
-    shorter_range,
+    lengths,
+    position,
     with_context,
 )
+from peagen_ray.evolution.mutators.genetic.tidy import tidied
 
 _S = TypeVar("_S")
-_N = TypeVar("_N", bound=ast.AST)
 
 
 class Edit(Operator, Generic[_S]):
@@ -46,22 +46,25 @@ class Edit(Operator, Generic[_S]):
         return self.edit(draft, cast("_S", site))
 
 
-def build(template: str, bindings: Bindings, draft: Draft) -> list[ast.stmt]:
-    """Statements as the template says, its metavariables filled in and its ``fresh_`` names chosen."""
+def build(template: str, match: Match, draft: Draft) -> list[ast.stmt]:
+    """Statements as the template says.
+
+    The metavariables of the match are filled in, and ``fresh_word`` becomes a new name like ``word``.
+    """
     statements = parse_statements(template)
-    filler = _Filler(bindings, _fresh_names(statements, draft))
+    filler = _Filler(match.bindings, _fresh_names(statements, draft))
     filled: list[ast.stmt] = []
     for statement in statements:
         made = filler.visit(statement)
         filled.extend(made if isinstance(made, list) else [made])
-    return [tidied(each) for each in filled]
+    return [tidied(each, lengths(match.function)) for each in filled]
 
 
-def build_expression(template: str, bindings: Bindings, draft: Draft) -> ast.expr:
-    """An expression as the template says, its metavariables filled in."""
+def build_expression(template: str, match: Match, draft: Draft) -> ast.expr:
+    """An expression as the template says; see :func:`build`."""
     expression = parse_expression(template)
-    made: ast.expr = _Filler(bindings, _fresh_names([expression], draft)).visit(expression)
-    return tidied(made)
+    made: ast.expr = _Filler(match.bindings, _fresh_names([expression], draft)).visit(expression)
+    return tidied(made, lengths(match.function))
 
 
 def _fresh_names(nodes: Sequence[ast.AST], draft: Draft) -> dict[str, str]:
@@ -101,41 +104,6 @@ class _Filler(ast.NodeTransformer):
         return node
 
 
-class _Tidier(ast.NodeTransformer):
-    """Shortens what templates make clumsy, in new nodes only."""
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        self.generic_visit(node)
-        return node if hasattr(node, "lineno") else _shortened(node)
-
-
-def _shortened(node: ast.AST) -> ast.AST:
-    if isinstance(node, (ast.ListComp, ast.SetComp)) and (source := _plain_source(node)) is not None:
-        name = "list" if isinstance(node, ast.ListComp) else "set"
-        return ast.Call(func=ast.Name(id=name, ctx=ast.Load()), args=[source], keywords=[])
-    if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.args[0], ast.GeneratorExp):
-        source = _plain_source(node.args[0])
-        return node if source is None else ast.Call(func=node.func, args=[source], keywords=node.keywords)
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        return negated(node.operand)
-    if isinstance(node, ast.Call):
-        return next(shorter_range(node), node)
-    return node
-
-
-def _plain_source(node: ast.ListComp | ast.SetComp | ast.GeneratorExp) -> ast.expr | None:
-    """``xs`` of ``x for x in xs``."""
-    if len(node.generators) != 1:
-        return None
-    (clause,) = node.generators
-    return clause.iter if not clause.ifs and equal(clause.target, node.elt) else None
-
-
-def tidied(node: _N) -> _N:
-    """``node`` with what templates make clumsy made short: ``list(xs)`` for ``[x for x in xs]``."""
-    return cast("_N", _Tidier().visit(node))
-
-
 def always(match: Match) -> bool:
     """The condition of a rule that has none."""
     del match
@@ -166,13 +134,13 @@ class Rewrite(Edit[tuple[Rule, Match]]):
 
     def sites(self, draft: Draft) -> list[tuple[Rule, Match]]:
         """The rule and the match of each place."""
-        found: dict[int, tuple[Rule, Match]] = {}
-        for rule in self.RULES:
-            for match in find(draft, rule.pattern):
-                anchor = match.expression or match.statements[-1]
-                if id(anchor) not in found and rule.where(match):
-                    found[id(anchor)] = (rule, match)
-        return list(found.values())
+        best: dict[int, tuple[int, Match]] = {}
+        for index, match in find_any(draft, tuple(rule.pattern for rule in self.RULES)):
+            known = best.get(id(match.anchor))
+            if (known is None or index < known[0]) and self.RULES[index].where(match):
+                best[id(match.anchor)] = (index, match)
+        found = sorted(best.values(), key=lambda each: position(each[1].anchor))
+        return [(self.RULES[index], match) for index, match in found]
 
     def edit(self, draft: Draft, site: tuple[Rule, Match]) -> bool:
         """Put the rule's template in the place of the match."""
@@ -186,9 +154,9 @@ class Rewrite(Edit[tuple[Rule, Match]]):
 def put(draft: Draft, match: Match, template: str) -> None:
     """Put what a template says in the place of a match: where its last statement was, or its expression."""
     if match.expression is not None:
-        draft.replace_expression(match.expression, build_expression(template, match.bindings, draft))
+        draft.replace_expression(match.expression, build_expression(template, match, draft))
         return
-    new = _keep_annotation(match, build(template, match.bindings, draft))
+    new = _keep_annotation(match, build(template, match, draft))
     draft.replace(match.statements[-1], *new)
     for statement in match.statements[:-1]:
         draft.replace(statement)
@@ -198,7 +166,7 @@ def _keep_annotation(match: Match, new: list[ast.stmt]) -> list[ast.stmt]:
     notes = [s for s in match.statements if isinstance(s, ast.AnnAssign)]
     for index, statement in enumerate(new):
         for note in notes:
-            if isinstance(statement, ast.Assign) and equal(statement.targets, [note.target]):
+            if isinstance(statement, ast.Assign) and same_code(statement.targets, [note.target]):
                 new[index] = ast.AnnAssign(
                     target=note.target,
                     annotation=copy.deepcopy(note.annotation),

@@ -1,0 +1,144 @@
+"""How a run is shown while it goes on: a live table on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import math
+import time
+from types import TracebackType
+from typing import Final, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from peagen_ray.cli.console import printable
+from peagen_ray.runtime.progress import Progress, Told
+
+_PLAIN_EVERY_S: Final = 5.0
+_TREND: Final = "▁▂▃▄▅▆▇█"
+_TREND_WIDTH: Final = 48
+
+
+class Display:
+    """An observer that prints. On a terminal it redraws a table in place; elsewhere it prints lines.
+
+    Args:
+        console: where to.
+        verbose: show every candidate.
+    """
+
+    def __init__(self, console: Console, *, verbose: bool) -> None:
+        self._console = console
+        self._verbose = verbose
+        self._live = (
+            Live(console=console, refresh_per_second=8, transient=True) if console.is_terminal else None
+        )
+        self._last_line = 0.0
+        self._shown_best = 1.0
+        self._progress: Progress | None = None
+        self._phase = ""
+        self._trend: list[float] = []
+
+    def __enter__(self) -> Self:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def phase(self, name: str, detail: str = "") -> None:
+        """Say what is being done now."""
+        self._phase = name
+        line = f"{name}: {detail}" if detail else name
+        self._console.print(printable(line))
+        self._redraw()
+
+    def note(self, text: str) -> None:
+        """Say something that stays on the screen."""
+        self._console.print(printable(text))
+
+    def candidate(self, told: Told) -> None:
+        """One line a candidate, with ``-v``."""
+        if not self._verbose:
+            return
+        speed = f"{told.ratio:.2f}x" if told.ratio is not None else told.outcome
+        mark = "+" if told.accepted else " "
+        origin = f"from {told.parent}" if told.parent is not None else ""
+        tail = f"  {told.reason}" if told.reason else ""
+        line = f"{mark} {told.kind:7} {told.n:5} {origin:10} {speed:>10}  {told.operator}{tail}"
+        self._console.print(printable(line.splitlines()[0][:200]), style=None if told.accepted else "dim")
+
+    def progress(self, progress: Progress) -> None:
+        """Where the run is."""
+        self._progress = progress
+        self._trend.append(progress.screened_ratio)
+        if self._live:
+            self._redraw()
+            return
+        better = progress.best_ratio > self._shown_best * 1.02
+        now = time.monotonic()
+        if better or now - self._last_line >= _PLAIN_EVERY_S:
+            self._last_line, self._shown_best = now, max(self._shown_best, progress.best_ratio)
+            self._console.print(plain_line(progress))
+
+    def _redraw(self) -> None:
+        if self._live and self._progress:
+            trend = Text(sparkline(self._trend), style="green")
+            self._live.update(Group(table(self._progress, self._phase), trend))
+
+
+def table(progress: Progress, phase: str) -> Table:
+    """The live view of one moment."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column()
+    grid.add_row(
+        phase, f"generation {progress.generation}, {progress.told} candidates, {progress.rate:.1f}/s"
+    )
+    best = (
+        f"{progress.best_ratio:.2f}x the original ({progress.reference_ms:.0f} → {progress.best_ms:.1f} ms)"
+    )
+    if progress.screened_ratio > progress.best_ratio * 1.02:
+        best += f", {progress.screened_ratio:.2f}x waits for confirmation"
+    grid.add_row("best", best)
+    grid.add_row("in flight", str(progress.in_flight))
+    grid.add_row("accepted", f"{progress.accepted} in {progress.cells} cells")
+    grid.add_row("outcomes", outcomes_line(progress))
+    grid.add_row("time", f"{progress.elapsed_s:.0f} s" + _remaining(progress))
+    return grid
+
+
+def plain_line(progress: Progress) -> str:
+    """One line for a log."""
+    return (
+        f"{progress.elapsed_s:5.0f} s  generation {progress.generation:3}  {progress.told:5} candidates "
+        f"({progress.rate:.1f}/s)  best {progress.best_ratio:.2f}x  accepted {progress.accepted}  "
+        f"{outcomes_line(progress)}{_remaining(progress)}"
+    )
+
+
+def outcomes_line(progress: Progress) -> str:
+    """Candidates by outcome, the commonest first."""
+    ranked = sorted(progress.outcomes.items(), key=lambda item: (-item[1], item[0]))
+    return ", ".join(f"{count} {name}" for name, count in ranked if count) or "none yet"
+
+
+def sparkline(ratios: list[float]) -> str:
+    """The best speed so far as a line of blocks, on a logarithmic scale."""
+    if not ratios:
+        return ""
+    step = max(1, math.ceil(len(ratios) / _TREND_WIDTH))
+    logs = [math.log(max(ratio, 1e-9)) for ratio in ratios[::step]]
+    low, high = min(0.0, *logs), max(*logs, 1e-9) if len(logs) > 1 else max(logs[0], 1e-9)
+    top = len(_TREND) - 1
+    return "".join(_TREND[round((log - low) / max(high - low, 1e-9) * top)] for log in logs)
+
+
+def _remaining(progress: Progress) -> str:
+    left = "; ".join(f"{rule} {words}" for rule, words in progress.remaining.items())
+    return f"  (left: {left})" if left else ""

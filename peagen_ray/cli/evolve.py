@@ -1,0 +1,247 @@
+"""``evolve run`` and ``evolve step``: search for a faster program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from peagen_ray.cli.console import people, print_json, printable
+from peagen_ray.cli.options import EntryFn, Provider, Queue, Sync, check_provider
+from peagen_ray.cli.state import State, state
+from peagen_ray.errors import UsageError
+
+if TYPE_CHECKING:
+    from peagen_ray.config.load import Loaded
+    from peagen_ray.runtime.settings import RunRequest
+
+app = typer.Typer(no_args_is_help=True)
+
+TargetFile = Annotated[
+    Path | None, typer.Option(help="The file to improve; or [mutate] target_file.", show_default=False)
+]
+Workload = Annotated[
+    Path | None,
+    typer.Option(
+        help="Inputs and check; by default <stem>_workload.py beside the target, else type hints.",
+        show_default=False,
+    ),
+]
+Selector = Annotated[str | None, typer.Option(help="Parent selector.", show_default=False)]
+MutatorName = Annotated[str | None, typer.Option(help="Mutator.", show_default=False)]
+Backend = Annotated[str | None, typer.Option(help="Execution sandbox tag: cpu.", show_default=False)]
+Concurrency = Annotated[
+    int | None,
+    typer.Option(
+        "--concurrency", "--workers", help="Tasks at a time; by default one per core.", show_default=False
+    ),
+]
+Seed = Annotated[int | None, typer.Option(help="Seed of every random choice.", show_default=False)]
+Checkpoint = Annotated[
+    Path | None, typer.Option(help="Where to keep the checkpoint.", show_default="in the run directory")
+]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on with the run of --checkpoint or --run.")]
+RunName = Annotated[
+    str | None,
+    typer.Option("--run", help="The run to resume: id, directory, or last.", show_default="last"),
+]
+Goal = Annotated[str | None, typer.Option(help="A sentence of your own for every prompt.")]
+
+
+@app.callback()
+def evolve() -> None:
+    """Search for a faster program, generation by generation."""
+
+
+@app.command()
+def run(
+    context: typer.Context,
+    target_file: TargetFile = None,
+    entry_fn: EntryFn = "",
+    workload: Workload = None,
+    seed_program: Annotated[
+        list[Path] | None, typer.Option(help="A further program to start from; may be repeated.")
+    ] = None,
+    generations: Annotated[int | None, typer.Option(help="Generations in all.", show_default=False)] = None,
+    target_ms: Annotated[
+        float | None, typer.Option(help="Stop when speed_ms is below this.", show_default=False)
+    ] = None,
+    no_improve: Annotated[
+        int | None, typer.Option(help="Stop after that many generations without gain.", show_default=False)
+    ] = None,
+    run_timeout: Annotated[
+        str | None, typer.Option(help="Stop after this long, such as 90s or 30m.", show_default=False)
+    ] = None,
+    selector: Selector = None,
+    mutator: MutatorName = None,
+    backend: Backend = None,
+    generation_size: Annotated[
+        int | None, typer.Option(help="Candidates in one generation.", show_default=False)
+    ] = None,
+    seed: Seed = None,
+    ordered: Annotated[
+        bool, typer.Option("--ordered", help="Apply observations in the order of asking.")
+    ] = False,
+    goal: Goal = None,
+    concurrency: Concurrency = None,
+    checkpoint: Checkpoint = None,
+    resume: Resume = False,
+    run_name: RunName = None,
+    replay: Annotated[
+        str | None, typer.Option(help="Re-live a recorded run: id, directory, or last.", show_default=False)
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Where to write the best program.")] = Path("winner.py"),
+    as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
+    sync: Sync = False,
+    queue: Queue = False,
+    provider: Provider = None,
+) -> None:
+    """Evolve a function until a stopping rule holds, and write the best program to winner.py.
+
+    Ctrl-C once stops asking and keeps the best; twice leaves at once, and --resume goes on later.
+
+    Example: peagen-ray evolve run --sync --target-file sort.py --entry-fn bad_sort --run-timeout 60s
+    """
+    from peagen_ray.config.load import Flag
+
+    shared = state(context)
+    if replay is not None:
+        _replay(shared, replay, as_json=as_json)
+        return
+    flags = {
+        "evolve.stop.max_generations": Flag("--generations", generations),
+        "evolve.stop.target_ms": target_ms,
+        "evolve.stop.no_improve": no_improve,
+        "evolve.stop.run_timeout": run_timeout,
+        "evolve.selector": selector,
+        "evolve.mutator": mutator,
+        "evolve.backend": backend,
+        "evolve.generation_size": generation_size,
+        "evolve.seed": seed,
+        "evolve.ordered": True if ordered else None,
+        "evolve.goal": goal,
+        "evolve.entry_fn": entry_fn or None,
+        "mutate.target_file": None if target_file is None else str(target_file),
+        "worker.defaults.concurrency": concurrency,
+        **check_provider(sync=sync, queue=queue, provider=provider),
+    }
+    request = _request(shared.load(flags), workload, tuple(seed_program or ()), checkpoint, output)
+    request = _resumed(request, resume=resume, run_name=run_name, checkpoint=checkpoint)
+    _go(shared, request, as_json=as_json)
+
+
+@app.command()
+def step(
+    context: typer.Context,
+    target_file: TargetFile = None,
+    entry_fn: EntryFn = "",
+    workload: Workload = None,
+    selector: Selector = None,
+    mutator: MutatorName = None,
+    backend: Backend = None,
+    seed: Seed = None,
+    goal: Goal = None,
+    concurrency: Concurrency = None,
+    checkpoint: Checkpoint = None,
+    resume: Resume = False,
+    run_name: RunName = None,
+    sync: Sync = False,
+    queue: Queue = False,
+    provider: Provider = None,
+) -> None:
+    """Evolve one generation and print a JSON summary on stdout.
+
+    With --resume it is the next generation of a run, otherwise the first of a new one.
+
+    Example: peagen-ray evolve step --sync --target-file sort.py --entry-fn bad_sort
+    """
+    from dataclasses import replace
+
+    flags = {
+        "evolve.selector": selector,
+        "evolve.mutator": mutator,
+        "evolve.backend": backend,
+        "evolve.seed": seed,
+        "evolve.goal": goal,
+        "evolve.entry_fn": entry_fn or None,
+        "mutate.target_file": None if target_file is None else str(target_file),
+        "worker.defaults.concurrency": concurrency,
+        **check_provider(sync=sync, queue=queue, provider=provider),
+    }
+    shared = state(context)
+    request = _request(shared.load(flags), workload, (), checkpoint, None)
+    request = _resumed(request, resume=resume, run_name=run_name, checkpoint=checkpoint)
+    _go(shared, replace(request, more_generations=1), as_json=True)
+
+
+def _request(
+    loaded: Loaded,
+    workload: Path | None,
+    seeds: tuple[Path, ...],
+    checkpoint: Path | None,
+    output: Path | None,
+) -> RunRequest:
+    from peagen_ray.runtime.settings import RunRequest, cores
+
+    config = loaded.config
+    if config.mutate.target_file is None:
+        raise UsageError("which file?", subject="evolve", hint="--target-file FILE, or [mutate] target_file")
+    chosen = loaded.origin["worker.defaults.concurrency"] != "default"
+    return RunRequest(
+        config=config,
+        target=config.mutate.target_file,
+        workload=workload,
+        seeds=seeds,
+        concurrency=config.worker.defaults.concurrency if chosen else cores(),
+        checkpoint=checkpoint,
+        output=output,
+    )
+
+
+def _resumed(
+    request: RunRequest, *, resume: bool, run_name: str | None, checkpoint: Path | None
+) -> RunRequest:
+    from dataclasses import replace
+
+    if not resume:
+        if run_name is not None:
+            raise UsageError("--run names a run to go on with", hint="add --resume")
+        return request
+    return replace(request, resume=run_name or (str(checkpoint) if checkpoint else "last"))
+
+
+def _go(shared: State, request: RunRequest, *, as_json: bool) -> None:
+    from peagen_ray.cli.display import Display
+    from peagen_ray.cli.report import show_plan, show_result
+    from peagen_ray.runtime.run import evolve as run_evolution
+
+    console = people(stdout_is_json=as_json)
+    if shared.dry_run:
+        show_plan(console, request)
+        return
+    with Display(console, verbose=shared.verbose) as display:
+        result = run_evolution(request, display)
+    show_result(console, result)
+    if as_json:
+        print_json(result.to_data())
+
+
+def _replay(shared: State, name: str, *, as_json: bool) -> None:
+    from peagen_ray.runtime.paths import RunPaths
+    from peagen_ray.runtime.replaying import replay
+
+    paths = RunPaths.find(name)
+    console = people(stdout_is_json=as_json)
+    if shared.dry_run:
+        console.print(printable(f"would replay {paths.root}"))
+        return
+    told: dict[str, Any] = replay(paths)
+    console.print(
+        printable(
+            f"replayed {paths.id}: {told['questions']} questions asked again, {told['programs']} programs "
+            f"byte-identical and in the same order, {told['mutations']} mutations made again"
+        )
+    )
+    if as_json:
+        print_json(told)

@@ -1,0 +1,180 @@
+"""Normal form of ``if``: flat, without guards, with ``min`` and ``max`` where they are meant."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from typing import cast
+
+from peagen_ray.evolution.mutators.genetic.canonical.expressions import (
+    condition,
+    conjunction,
+    conjuncts,
+    negated,
+    normalised,
+)
+from peagen_ray.evolution.mutators.genetic.canonical.form import Form
+from peagen_ray.evolution.mutators.genetic.canonical.trees import call, clone, ends
+from peagen_ray.evolution.mutators.genetic.nodes import equal, is_call, is_constant
+
+
+def conditions(form: Form, block: Sequence[ast.stmt], in_loop: bool) -> list[ast.stmt]:
+    """A block with its ``if`` statements in normal form; ``in_loop`` if it is a loop's own body."""
+    out: list[ast.stmt] = []
+    for statement in block:
+        out.extend(_flattened(form, statement) if isinstance(statement, ast.If) else [statement])
+    out = _counted(form, _returned(form, out))
+    return _without_guards(form, out) if in_loop else out
+
+
+def _flattened(form: Form, node: ast.If) -> list[ast.stmt]:
+    """No ``else`` after a branch that leaves, one ``if`` for two nested ones, values for branches."""
+    node.test = condition(node.test)
+    if not form.solid(node.body) and form.solid(node.orelse):
+        node = _become(form, node, negated(node.test), node.orelse, [])
+    if form.solid(node.orelse) and ends(form.solid(node.orelse)) and not ends(form.solid(node.body)):
+        node = _become(form, node, negated(node.test), node.orelse, node.body)
+    body = form.solid(node.body)
+    if len(body) == 1 and isinstance(body[0], ast.If) and not node.orelse and not body[0].orelse:
+        test = conjunction([*conjuncts(node.test), *conjuncts(body[0].test)])
+        node = _become(form, node, test, body[0].body, [])
+        body = form.solid(node.body)
+    value = _valued(form, node)
+    if value is not None:
+        return form.derive([node], [value])
+    if ends(body) and node.orelse:
+        rest, first = node.orelse, _become(form, node, node.test, node.body, [])
+        return form.derive([first], [first, *rest])
+    return [node]
+
+
+def _become(
+    form: Form, node: ast.If, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt]
+) -> ast.If:
+    made = ast.If(test=test, body=body, orelse=orelse)
+    form.derive([node], [made])
+    return made
+
+
+def _valued(form: Form, node: ast.If) -> ast.stmt | None:
+    """``x = max(x, e)`` for ``if x < e: x = e``; ``x = a if c else b`` for two branches that assign."""
+    body, orelse = form.solid(node.body), form.solid(node.orelse)
+    if len(body) != 1 or not isinstance(body[0], ast.Assign):
+        return None
+    to, value = body[0].targets[0], body[0].value
+    if len(orelse) == 1 and isinstance(orelse[0], ast.Assign) and equal(orelse[0].targets, body[0].targets):
+        if isinstance(to, (ast.Name, ast.Subscript)):
+            chosen = ast.IfExp(test=node.test, body=value, orelse=orelse[0].value)
+            return ast.Assign(targets=[to], value=normalised(chosen))
+    if orelse or not isinstance(to, ast.Name) or not isinstance(node.test, ast.Compare):
+        return None
+    if isinstance(node.test.ops[0], (ast.Lt, ast.LtE)):
+        low, high = node.test.left, node.test.comparators[0]
+        if equal(low, to) and equal(high, value):
+            return ast.Assign(targets=[to], value=call("max", low, value))
+        if equal(high, to) and equal(low, value):
+            return ast.Assign(targets=[to], value=call("min", high, value))
+    return None
+
+
+def _returned(form: Form, block: list[ast.stmt]) -> list[ast.stmt]:
+    """``return c`` for ``if c: return True`` and then ``return False``."""
+    solid = form.solid(block)
+    if len(solid) < 2 or not isinstance(solid[-2], ast.If) or not isinstance(solid[-1], ast.Return):
+        return block
+    test, last = solid[-2], solid[-1]
+    inner = form.solid(test.body)
+    if test.orelse or len(inner) != 1 or not isinstance(inner[0], ast.Return):
+        return block
+    for yes, no in ((True, False), (False, True)):
+        if is_constant(inner[0].value, yes) and is_constant(last.value, no) and _is_bool(test.test):
+            made = ast.Return(value=test.test if yes else negated(test.test))
+            at = block.index(test)
+            return [*block[:at], *form.derive(block[at : block.index(last) + 1], [made])]
+    return block
+
+
+def _is_bool(node: ast.expr) -> bool:
+    if isinstance(node, ast.BoolOp):
+        return all(map(_is_bool, node.values))
+    return isinstance(node, ast.Compare) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not))
+
+
+def _without_guards(form: Form, block: list[ast.stmt]) -> list[ast.stmt]:
+    """``if not c: …`` for a loop body that goes on after ``if c: continue``."""
+    if block and isinstance(block[-1], ast.Continue):
+        form.ghosts.add(block[-1])
+    for index, statement in enumerate(block):
+        if not isinstance(statement, ast.If) or statement.orelse:
+            continue
+        body = form.solid(statement.body)
+        if not body or not isinstance(body[-1], ast.Continue):
+            continue
+        rest = conditions(form, block[index + 1 :], in_loop=True)
+        if len(body) == 1 and form.solid(rest):
+            made = ast.If(test=negated(statement.test), body=rest, orelse=[])
+            inner = form.solid(rest)
+            old = [statement, *block[index + 1 :]]
+            form.derive([*dict.fromkeys([statement, *rest, *old])], [made])
+            if len(inner) == 1 and isinstance(inner[0], ast.If) and not inner[0].orelse:
+                return [*block[:index], *_flattened(form, made)]
+            return [*block[:index], made]
+        if len(body) == 1:
+            form.ghosts.add(statement)
+        return [*block[: index + 1], *rest]
+    return block
+
+
+def _counted(form: Form, block: list[ast.stmt]) -> list[ast.stmt]:
+    """``d[k] = d.get(k, 0) + e`` for the ways to count in a plain dict."""
+    out: list[ast.stmt] = []
+    for statement in block:
+        made = _count_in_branches(form, statement)
+        if made is not None:
+            out.extend(form.derive([statement], [made]))
+            continue
+        before = form.solid(out)[-1] if form.solid(out) else None
+        made = _count_after_default(form, before, statement)
+        if made is not None and before is out[-1]:
+            out[-1:] = form.derive([before, statement], [made])
+            continue
+        out.append(statement)
+    return out
+
+
+def _count_in_branches(form: Form, node: ast.stmt) -> ast.stmt | None:
+    if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
+        return None
+    present, absent = form.solid(node.body), form.solid(node.orelse)
+    if isinstance(node.test.ops[0], ast.NotIn):
+        present, absent = absent, present
+    elif not isinstance(node.test.ops[0], ast.In):
+        return None
+    if len(present) != 1 or len(absent) != 1:
+        return None
+    more, first = present[0], absent[0]
+    if isinstance(more, ast.AugAssign) and isinstance(first, ast.Assign) and isinstance(more.op, ast.Add):
+        if equal(more.target, first.targets[0]) and equal(more.value, first.value):
+            return _count(more.target, node.test, more.value)
+    return None
+
+
+def _count_after_default(form: Form, before: ast.stmt | None, node: ast.stmt) -> ast.stmt | None:
+    if not isinstance(before, ast.If) or not isinstance(node, ast.AugAssign) or before.orelse:
+        return None
+    body = form.solid(before.body)
+    missing = isinstance(before.test, ast.Compare) and isinstance(before.test.ops[0], ast.NotIn)
+    if len(body) == 1 and isinstance(body[0], ast.Assign) and missing and isinstance(node.op, ast.Add):
+        if equal(body[0].targets[0], node.target) and is_constant(body[0].value, 0):
+            return _count(node.target, cast("ast.Compare", before.test), node.value)
+    return None
+
+
+def _count(to: ast.expr, test: ast.Compare, value: ast.expr) -> ast.stmt | None:
+    if not isinstance(to, ast.Subscript) or not equal(to.value, test.comparators[0]):
+        return None
+    if not equal(to.slice, test.left) or is_call(to.value, "range"):
+        return None
+    get = ast.Attribute(value=clone(to.value), attr="get", ctx=ast.Load())
+    known = ast.Call(func=get, args=[clone(to.slice), ast.Constant(value=0)], keywords=[])
+    return ast.Assign(targets=[to], value=ast.BinOp(left=known, op=ast.Add(), right=value))

@@ -1,0 +1,207 @@
+"""Tables made once before a loop, in the place of scans that the loop makes again and again."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import ClassVar
+
+from peagen_ray.evolution.mutators.genetic.base import Draft, Operator, loaded
+from peagen_ray.evolution.mutators.genetic.compare import same_code
+from peagen_ray.evolution.mutators.genetic.hoisting import hoist_point
+from peagen_ray.evolution.mutators.genetic.match import Match, find_any
+from peagen_ray.evolution.mutators.genetic.nodes import is_pure, position
+from peagen_ray.evolution.mutators.genetic.rewrite import Edit, build, build_expression
+from peagen_ray.evolution.mutators.genetic.shapes import values_of
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """A scan of ``XS``, the table that answers it, and how ``TABLE`` does."""
+
+    scan: str
+    table: str
+    answer: str
+
+
+@dataclass(frozen=True)
+class TableSite:
+    """Where a table can be made, and a scan that it answers."""
+
+    lookup: Lookup
+    match: Match
+    before: ast.stmt
+
+
+class TableOperator(Edit[TableSite]):
+    """Makes a table of ``XS`` before the loop, and answers every scan of ``XS`` in the loop from it.
+
+    Attributes:
+        STEM: what the table is called, after the name of ``XS``.
+        LOOKUPS: the scans; all that have the same table share it.
+        IMPORTS: import statements that the tables need.
+    """
+
+    STEM: ClassVar[str]
+    LOOKUPS: ClassVar[tuple[Lookup, ...]]
+    IMPORTS: ClassVar[tuple[str, ...]] = ()
+
+    def sites(self, draft: Draft) -> list[TableSite]:
+        """A site for each sequence that is scanned and each place where its table can be made."""
+        found: list[TableSite] = []
+        for site in self._scans(draft):
+            if not any(_shares(site, other) for other in found):
+                found.append(site)
+        return sorted(found, key=lambda site: position(site.match.anchor))
+
+    def edit(self, draft: Draft, site: TableSite) -> bool:
+        """Make the table and use it."""
+        scans = [other for other in self._scans(draft) if _shares(site, other)]
+        match, table = site.match, ast.Name(id=self._name(draft, site.match["XS"]), ctx=ast.Load())
+        draft.insert_before(
+            site.before, *build(f"TABLE = {site.lookup.table}", match.having(TABLE=table), draft)
+        )
+        for scan in scans:
+            assert scan.match.expression is not None
+            answer = build_expression(scan.lookup.answer, scan.match.having(TABLE=table), draft)
+            draft.replace_expression(scan.match.expression, answer)
+        for statement in self.IMPORTS:
+            draft.ensure_import(statement)
+        return True
+
+    def _name(self, draft: Draft, sequence: ast.expr) -> str:
+        words = sorted(loaded(sequence)) if not isinstance(sequence, ast.Attribute) else [sequence.attr]
+        return draft.fresh("_".join([*words[:1], self.STEM]))
+
+    def _scans(self, draft: Draft) -> list[TableSite]:
+        found: list[TableSite] = []
+        for index, match in find_any(draft, tuple(lookup.scan for lookup in self.LOOKUPS)):
+            node, sequence = match.expression, match["XS"]
+            assert node is not None
+            if not self.fits(match) or any(node is site.match.expression for site in found):
+                continue
+            before = hoist_point(draft, node, sequence) if is_pure(sequence) else None
+            if before is not None:
+                found.append(TableSite(self.LOOKUPS[index], match, before))
+        return found
+
+    def fits(self, match: Match) -> bool:
+        """Whether a scan is worth a table."""
+        return not isinstance(match["XS"], (ast.Constant, ast.List, ast.Tuple, ast.Set, ast.Slice, ast.Dict))
+
+
+def _shares(one: TableSite, other: TableSite) -> bool:
+    """Whether two scans can be answered from one table."""
+    return (
+        one.before is other.before
+        and one.lookup.table == other.lookup.table
+        and same_code(one.match["XS"], other.match["XS"])
+    )
+
+
+def is_hashed(match: Match) -> bool:
+    """Whether this function says that ``XS`` is a set or a dict."""
+    sequence = match["XS"]
+    values = values_of(match.function, sequence.id) if isinstance(sequence, ast.Name) else [sequence]
+    return any(map(_makes_hashed, values))
+
+
+def _makes_hashed(value: ast.expr) -> bool:
+    if isinstance(value, ast.Call):
+        name = value.func.id if isinstance(value.func, ast.Name) else ""
+        return name in {"set", "dict", "frozenset", "Counter", "defaultdict"}
+    return isinstance(value, (ast.Set, ast.SetComp, ast.Dict, ast.DictComp))
+
+
+class MembershipTable(TableOperator):
+    """``x in xs`` in a loop asks a set of ``xs``."""
+
+    NAME = "membership-table"
+    WEIGHT = 2.0
+    STEM = "set"
+    LOOKUPS = (
+        Lookup("K in XS", "set(XS)", "K in TABLE"),
+        Lookup("K not in XS", "set(XS)", "K not in TABLE"),
+    )
+
+    def fits(self, match: Match) -> bool:
+        """Not where ``xs`` is text or a set already."""
+        return super().fits(match) and not is_hashed(match) and not is_range(match["XS"])
+
+
+def is_range(node: ast.expr) -> bool:
+    """Whether it is a call of ``range``, in which membership is cheap."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "range"
+
+
+class CountTable(TableOperator):
+    """``xs.count(x)`` in a loop asks a Counter of ``xs``."""
+
+    NAME = "count-table"
+    WEIGHT = 2.0
+    STEM = "counts"
+    LOOKUPS = (Lookup("XS.count(K)", "collections.Counter(XS)", "TABLE[K]"),)
+    IMPORTS = ("import collections",)
+
+
+_FIRST = "{fresh_value: fresh_at for fresh_at, fresh_value in reversed(list(enumerate(XS)))}"
+_LAST = "{fresh_value: fresh_at for fresh_at, fresh_value in enumerate(XS)}"
+
+
+class PositionTable(TableOperator):
+    """``xs.index(x)`` and ``x in xs[:i]`` in a loop ask a dict of first positions."""
+
+    NAME = "position-table"
+    STEM = "positions"
+    LOOKUPS = (
+        Lookup("XS.index(K)", _FIRST, "TABLE[K]"),
+        Lookup("K in XS[:I]", _FIRST, "TABLE.get(K, I) < I"),
+        Lookup("K not in XS[:I]", _FIRST, "TABLE.get(K, I) >= I"),
+        Lookup("K in XS[I:]", _LAST, "TABLE.get(K, -1) >= I"),
+        Lookup("K not in XS[I:]", _LAST, "TABLE.get(K, -1) < I"),
+    )
+
+
+_SUMS = "[0, *itertools.accumulate(XS)]"
+
+
+class PrefixSums(TableOperator):
+    """``sum(xs[a:b])`` in a loop is the difference of two prefix sums."""
+
+    NAME = "prefix-sums"
+    WEIGHT = 1.5
+    STEM = "totals"
+    LOOKUPS = (
+        Lookup("sum(XS[:B])", _SUMS, "TABLE[B]"),
+        Lookup("sum(XS[A:])", _SUMS, "TABLE[-1] - TABLE[A]"),
+        Lookup("sum(XS[A:B])", _SUMS, "TABLE[B] - TABLE[A]"),
+        Lookup("sum(XS[I] for I in range(A, B))", _SUMS, "TABLE[B] - TABLE[A]"),
+        Lookup("sum(XS[I] for I in range(B))", _SUMS, "TABLE[B]"),
+    )
+    IMPORTS = ("import itertools",)
+
+
+class PrefixExtremes(TableOperator):
+    """``max(xs[:b])`` in a loop is an item of the running maximum."""
+
+    NAME = "prefix-extremes"
+    STEM = "peaks"
+    LOOKUPS = tuple(
+        Lookup(scan.replace("max", name), table.replace("max", name), answer)
+        for name in ("max", "min")
+        for scan, table, answer in (
+            ("max(XS[:B])", "list(itertools.accumulate(XS, max))", "TABLE[B - 1]"),
+            ("max(XS[A:])", "list(itertools.accumulate(reversed(XS), max))[::-1]", "TABLE[A]"),
+            ("max(XS[0:B])", "list(itertools.accumulate(XS, max))", "TABLE[B - 1]"),
+        )
+    )
+    IMPORTS = ("import itertools",)
+
+
+OPERATORS: tuple[Operator, ...] = (
+    MembershipTable(),
+    CountTable(),
+    PositionTable(),
+    PrefixSums(),
+    PrefixExtremes(),
+)

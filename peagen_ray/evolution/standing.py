@@ -1,0 +1,277 @@
+"""What a run's observations amount to so far: the archive, the confirmed best, every verdict."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, NamedTuple
+
+from peagen_ray.errors import EvolutionError
+from peagen_ray.evolution.archive import EvoDB, Insertion, fitness_of
+from peagen_ray.evolution.bandit import OperatorCredits
+from peagen_ray.evolution.events import printable
+from peagen_ray.evolution.program import Binning, Outcome, Program
+from peagen_ray.evolution.questions import Confirm, Judgement, Mutate, Observation, Question
+
+EXCLUDED: Final = 200
+"""Fingerprints of a parent's latest children that its next question excludes."""
+
+CONFIRM_ATTEMPTS: Final = 2
+"""How often our own machinery may fail on confirming one program."""
+
+_RAISED_BEST, _BEAT_PARENT, _ENTERED = 1.0, 0.5, 0.05
+
+
+class Verdict(NamedTuple):
+    """What became of a syntax tree: the first question that it answered, and the outcome."""
+
+    n: int
+    outcome: Outcome
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was counted.
+
+    Attributes:
+        told: candidates told back.
+        accepted: of these, how many entered the archive.
+        refuted: programs that confirmation did not bear out.
+        stale_from: ``told`` when the confirmed best last rose.
+        tokens: LLM tokens spent.
+        usd: money spent.
+    """
+
+    told: int = 0
+    accepted: int = 0
+    refuted: int = 0
+    stale_from: int = 0
+    tokens: int = 0
+    usd: float = 0.0
+
+
+class Standing:
+    """Takes observations one by one, in the order in which the engine applies them.
+
+    Args:
+        binning: widths of the archive's cells.
+        margin: fitness by which a screened program must exceed the confirmed best to be confirmed, and
+            its parent to count as a gain.
+
+    Attributes:
+        db: the archive, of screened and of confirmed fitness.
+        best: the fittest confirmed program.
+        credits: what each operator has come to.
+        verdicts: what became of each fingerprint.
+        outcomes: candidates by outcome.
+        tally: the other counts.
+    """
+
+    def __init__(self, binning: Binning, margin: float) -> None:
+        self.db = EvoDB(binning)
+        self.best: Program | None = None
+        self.credits = OperatorCredits()
+        self.verdicts: dict[str, Verdict] = {}
+        self.outcomes: Counter[Outcome] = Counter()
+        self.tally = Tally()
+        self._margin = margin
+        self._tried: dict[int, deque[str]] = {}
+        self._attempts: dict[int, int] = {}
+
+    def seed(self, program: Program) -> Judgement:
+        """Take in a program that the run starts from."""
+        program = self.db.placed(program)
+        self._judge(program)
+        insertion = self._insert(program)
+        rose = insertion.accepted and program.confirmed and self._raise_best(program)
+        return Judgement(program.id, program, accepted=insertion.accepted, new_best=rose)
+
+    def excluded(self, program: Program) -> tuple[str, ...]:
+        """Fingerprints not worth proposing from this parent: its own, and its latest children's."""
+        own = (program.fingerprint,) if program.fingerprint else ()
+        return (*own, *self._tried.get(program.id, ()))
+
+    def contender(self) -> Program | None:
+        """The program to confirm next: the fittest, if it beats the confirmed best by the margin."""
+        leader = self.db.best
+        if leader is None or leader.confirmed:
+            return None
+        if self.best is not None and fitness_of(leader) < fitness_of(self.best) + self._margin:
+            return None
+        return leader
+
+    def attempts(self, program: Program) -> int:
+        """How often confirming it was tried in vain."""
+        return self._attempts.get(program.id, 0)
+
+    def normal(self, question: Question, seen: Observation, claim: str) -> Observation:
+        """An observation as it is recorded and judged.
+
+        A success without a finite fitness is a failure; what was judged before is a duplicate; a source
+        that was recorded before, or never ran, is left out.
+
+        Args:
+            question: what it answers.
+            seen: the observation as it was told.
+            claim: fingerprint of what was proposed, for an observation that has none itself.
+
+        Raises:
+            EvolutionError: a success comes without its source.
+        """
+        seen = replace(seen, reason=printable(seen.reason), fingerprint=seen.fingerprint or claim)
+        if seen.outcome is Outcome.OK and (seen.fitness is None or not math.isfinite(seen.fitness)):
+            seen = seen.failed(Outcome.INCORRECT, f"fitness is {seen.fitness}, not a finite number")
+        if isinstance(question, Confirm):
+            return replace(seen, source="")
+        if seen.outcome is Outcome.OK and not seen.source:
+            raise EvolutionError("a success was told without its source", subject=f"question {question.n}")
+        verdict = self.verdicts.get(seen.fingerprint)
+        if verdict is not None and seen.outcome is not Outcome.DUPLICATE:
+            seen = seen.failed(Outcome.DUPLICATE, f"same as {verdict.n}")
+        return replace(seen, source="") if seen.outcome is Outcome.DUPLICATE else seen
+
+    def candidate(self, question: Mutate, seen: Observation) -> Judgement:
+        """Judge the answer to a :class:`Mutate`."""
+        self.tally.told += 1
+        self._spend(seen)
+        if seen.outcome is not Outcome.DUPLICATE and seen.fingerprint in self.verdicts:
+            seen = seen.failed(Outcome.DUPLICATE, f"same as {self.verdicts[seen.fingerprint].n}")
+        self.outcomes[seen.outcome] += 1
+        program = self.db.placed(_child(question, seen))
+        self._judge(program)
+        insertion = self._insert(program)
+        self._remember(question.parent, seen.fingerprint)
+        self._credit(seen.operator, question.parent, program, insertion)
+        self.tally.accepted += insertion.accepted
+        rose = program.confirmed and self._raise_best(program)
+        return Judgement(question.n, program, accepted=insertion.accepted, gain=insertion.gain, new_best=rose)
+
+    def confirmation(self, question: Confirm, seen: Observation) -> Judgement:
+        """Judge the answer to a :class:`Confirm`."""
+        self._spend(seen)
+        program = question.program
+        if seen.outcome is Outcome.OK:
+            program = self.db.placed(_measured(program, seen))
+            insertion = self._insert(program)
+            rose = self._raise_best(program)
+            if not rose:
+                self._refute(program, Outcome.REFUTED)
+            return Judgement(question.n, program, True, insertion.accepted, insertion.gain, rose)
+        self._attempts[program.id] = question.attempt
+        if seen.outcome is not Outcome.LOST or question.attempt >= CONFIRM_ATTEMPTS:
+            self._evict(program.id)
+            self._refute(program, Outcome.REFUTED if seen.outcome is Outcome.LOST else seen.outcome)
+        failed = program.with_(outcome=seen.outcome, reason=seen.reason, fitness=None)
+        return Judgement(question.n, failed, confirmation=True)
+
+    def dropped(self, seen: Observation) -> None:
+        """Count what an answer cost that came too late."""
+        self._spend(seen)
+
+    def _spend(self, seen: Observation) -> None:
+        self.tally.tokens += seen.tokens
+        self.tally.usd += seen.usd
+
+    def _judge(self, program: Program) -> None:
+        if program.fingerprint and program.outcome is not Outcome.DUPLICATE:
+            self.verdicts.setdefault(program.fingerprint, Verdict(program.id, program.outcome))
+
+    def _refute(self, program: Program, outcome: Outcome) -> None:
+        self.tally.refuted += 1
+        if program.fingerprint:
+            self.verdicts[program.fingerprint] = Verdict(program.id, outcome)
+
+    def _insert(self, program: Program) -> Insertion:
+        insertion = self.db.insert(program)
+        if insertion.dropped is not None:
+            self._forget(insertion.dropped)
+        return insertion
+
+    def _evict(self, program_id: int) -> None:
+        self.db.evict(program_id)
+        self._forget(program_id)
+
+    def _forget(self, program_id: int) -> None:
+        self._tried.pop(program_id, None)
+        self._attempts.pop(program_id, None)
+
+    def _raise_best(self, program: Program) -> bool:
+        if program.fitness is None:
+            return False
+        if self.best is not None and program.fitness <= fitness_of(self.best):
+            return False
+        self.best = program
+        self.tally.stale_from = self.tally.told
+        return True
+
+    def _remember(self, parent: Program, fingerprint: str) -> None:
+        if fingerprint and parent.id in self.db:
+            tried = self._tried.setdefault(parent.id, deque(maxlen=EXCLUDED))
+            if fingerprint not in tried:
+                tried.append(fingerprint)
+
+    def _credit(self, operator: str, parent: Program, program: Program, insertion: Insertion) -> None:
+        gain = 0.0
+        if program.fitness is not None and parent.fitness is not None:
+            gain = program.fitness - parent.fitness
+        reward = _ENTERED if insertion.accepted else 0.0
+        if gain >= self._margin:
+            reward = _RAISED_BEST if insertion.gain >= self._margin else _BEAT_PARENT
+        self.credits.tell(operator, reward, accepted=insertion.accepted, gain=gain)
+
+    def state(self) -> dict[str, Any]:
+        """All of it, JSON-able."""
+        return {
+            "db": self.db.state(),
+            "best": None if self.best is None else self.best.to_data(),
+            "credits": self.credits.state(),
+            "verdicts": [[fingerprint, *verdict] for fingerprint, verdict in self.verdicts.items()],
+            "outcomes": dict(self.outcomes),
+            "tally": {name: getattr(self.tally, name) for name in Tally.__slots__},
+            "tried": [[program_id, list(tried)] for program_id, tried in self._tried.items()],
+            "attempts": list(self._attempts.items()),
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take up what :meth:`state` described."""
+        self.db = EvoDB.from_state(state["db"])
+        self.best = None if state["best"] is None else Program.from_data(state["best"])
+        self.credits.restore(state["credits"])
+        self.verdicts = {found: Verdict(n, Outcome(outcome)) for found, n, outcome in state["verdicts"]}
+        self.outcomes = Counter({Outcome(name): count for name, count in state["outcomes"].items()})
+        self.tally = Tally(**state["tally"])
+        self._tried = {program_id: deque(tried, maxlen=EXCLUDED) for program_id, tried in state["tried"]}
+        self._attempts = dict(state["attempts"])
+
+
+def _child(question: Mutate, seen: Observation) -> Program:
+    ok = seen.outcome is Outcome.OK
+    return Program(
+        id=question.n,
+        src=seen.source,
+        gen=1 + max(parent.gen for parent in question.parents),
+        parents=tuple(parent.id for parent in question.parents),
+        mutator="/".join(filter(None, (seen.mutator, seen.operator))),
+        seed=question.seed,
+        outcome=seen.outcome,
+        reason=seen.reason,
+        fitness=seen.fitness if ok else None,
+        speed_ms=seen.speed_ms if ok else None,
+        peak_kb=seen.peak_kb if ok else None,
+        confirmed=ok and seen.confirmed,
+        metrics=dict(seen.metrics),
+        fingerprint=seen.fingerprint,
+    )
+
+
+def _measured(program: Program, seen: Observation) -> Program:
+    return program.with_(
+        fitness=seen.fitness,
+        speed_ms=seen.speed_ms,
+        peak_kb=seen.peak_kb,
+        metrics={**program.metrics, **seen.metrics},
+        bucket=None,
+        confirmed=True,
+    )

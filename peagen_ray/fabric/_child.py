@@ -1,0 +1,78 @@
+"""What runs in a one-shot process: one handler, on one task."""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from peagen_ray.errors import PluginError
+from peagen_ray.fabric.run import build, failure_of, handle
+from peagen_ray.handler import HandlerContext
+from peagen_ray.launcher import framing
+from peagen_ray.launcher.client import Launcher
+from peagen_ray.task import Result, Task
+
+MESSAGE_LIMIT: Final = 32 * 1024 * 1024
+"""Bytes of the longest Result, and of the longest task."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a one-shot process is to do.
+
+    Attributes:
+        handler: ``module:Class``.
+        task: the task.
+        worker: name of the worker.
+        offered: capability tags that are offered here.
+        timeout: seconds that the task may take.
+    """
+
+    handler: str
+    task: Task
+    worker: str
+    offered: frozenset[str]
+    timeout: float
+
+    def to_wire(self) -> bytes:
+        """The order as JSON."""
+        rest = {"worker": self.worker, "offered": sorted(self.offered), "timeout": self.timeout}
+        return json.dumps({"handler": self.handler, "task": self.task.to_wire().decode(), **rest}).encode()
+
+    @classmethod
+    def from_wire(cls, message: bytes) -> Self:
+        """Read what :meth:`to_wire` wrote."""
+        fields = json.loads(message)
+        task, offered = Task.from_wire(fields.pop("task")), frozenset(fields.pop("offered"))
+        return cls(task=task, offered=offered, **fields)
+
+
+def main(channel: socket.socket, launcher: Launcher) -> None:
+    """Receive an order, carry it out, and answer with the Result."""
+    order = Order.from_wire(framing.receive(channel, MESSAGE_LIMIT))
+    framing.send(channel, _wire(order.task, _carry_out(order, launcher)))
+
+
+def _carry_out(order: Order, launcher: Launcher) -> Result:
+    try:
+        handler = build(order.handler)
+    except PluginError as error:
+        return failure_of(order.task, error)
+    context = HandlerContext(Path.cwd(), order.worker, order.offered, launcher, order.timeout)
+    return handle(handler, order.task, context)
+
+
+def _wire(task: Task, result: Result) -> bytes:
+    """The Result as it travels, or an ``error`` in its place if it cannot."""
+    try:
+        wire = result.to_wire()
+    except (ValueError, RecursionError) as error:
+        msg = f"the Result cannot be written as JSON: {error}"
+        return Result.failure(task, msg, retryable=False, reason="handler").to_wire()
+    if len(wire) > MESSAGE_LIMIT:
+        msg = f"the Result takes {len(wire)} bytes, {MESSAGE_LIMIT} is the limit"
+        return Result.failure(task, msg, retryable=False, reason="handler").to_wire()
+    return wire

@@ -1,0 +1,1 @@
+"""The composition root: reads what is asked, builds the parts, runs the loop."""

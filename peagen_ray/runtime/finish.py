@@ -1,0 +1,192 @@
+"""The end of a run: the winner is minimised, measured on inputs that nobody has seen, and written down."""
+
+from __future__ import annotations
+
+import json
+import math
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from peagen_ray.evolution.diff import unified
+from peagen_ray.evolution.engine import Engine
+from peagen_ray.evolution.events import Event, Kind
+from peagen_ray.evolution.minimise import hunks, minimise
+from peagen_ray.evolution.program import Program
+from peagen_ray.runtime.local import LocalFabric
+from peagen_ray.runtime.paths import RunPaths
+from peagen_ray.runtime.result import RunResult
+from peagen_ray.runtime.tasks import TaskMaker
+from peagen_ray.runtime.watch import Watch
+from peagen_ray.task import Status, Task
+
+PRECISION: Final = 0.01
+"""Relative half-width of the interval that the winner is measured to."""
+
+MOST_S: Final = 10.0
+"""CPU seconds to spend on reaching it."""
+
+_KEEPS: Final = 0.95
+"""Share of the winner's speed that a smaller change must keep."""
+
+_WORTH: Final = 1.02
+"""A winner whose interval does not lie above this is no gain worth claiming."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A program as it was measured at the end."""
+
+    source: str
+    metrics: Mapping[str, Any]
+
+
+class Finish:
+    """Brings a run to its end.
+
+    Args:
+        engine: as the run left it.
+        tasks: makes the tasks.
+        fabric: runs them.
+        watch: tells the observer, and knows whether the person is in a hurry.
+        clock: seconds since the run's start.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        tasks: TaskMaker,
+        fabric: LocalFabric,
+        watch: Watch,
+        clock: Callable[[], float],
+    ) -> None:
+        self._engine = engine
+        self._tasks = tasks
+        self._fabric = fabric
+        self._watch = watch
+        self._clock = clock
+        self._asked = 0
+
+    def judge(self, original: str, best: Program | None, fresh: int) -> tuple[Judged | None, tuple[int, int]]:
+        """The winner, minimised and measured, and its number of changes before and after; None without one."""
+        if best is None or best.src == original or (best.fitness or 0.0) <= 0.0:
+            return None, (0, 0)
+        small = best.src if self._watch.stopping else self._minimised(original, best)
+        self._watch.observer.phase("measuring the winner", f"against the original on {fresh} fresh inputs")
+        before = len(hunks(original, best.src))
+        for source in dict.fromkeys((small, best.src)):
+            judged = self._measured(source, fresh)
+            if judged is not None:
+                return judged, (before, len(hunks(original, source)))
+        return None, (before, 0)
+
+    def _minimised(self, original: str, best: Program) -> str:
+        whole = self._score(self._tasks.screen(self._key("minimise"), best.src, bar=None))
+        if whole is None:
+            return best.src
+        self._watch.observer.phase("minimising the winner", "taking back what does not contribute")
+        bar = _KEEPS * float(whole["metrics"]["ratio"])
+        steps = minimise(original, best.src)
+        try:
+            source = next(steps)
+            while True:
+                score = self._score(self._tasks.screen(self._key("minimise"), source, bar=bar))
+                source = steps.send(score is not None and float(score["metrics"]["ratio"]) >= bar)
+        except StopIteration as done:
+            smallest: str = done.value
+            return smallest
+
+    def _measured(self, source: str, fresh: int) -> Judged | None:
+        """The program on fresh inputs; None if it is wrong or no faster."""
+        seed = secrets.randbits(48)
+        task = self._tasks.confirm(
+            self._key("final"), source, seed=seed, fresh=fresh, precision=PRECISION, most_s=MOST_S
+        )
+        score = self._score(task)
+        if score is None or score["metrics"]["ratio_low"] < _WORTH:
+            return None
+        return Judged(source, score["metrics"])
+
+    def _key(self, what: str) -> tuple[object, ...]:
+        self._asked += 1
+        return (what, self._engine.epoch, self._asked)
+
+    def _score(self, task: Task) -> dict[str, Any] | None:
+        """The score of an Execute task's candidate; None if it has none."""
+        executed = self._fabric.do(task)
+        if executed.status is not Status.OK:
+            self._watch.observer.note(f"could not be measured: {executed.data.get('msg')}")
+            return None
+        evaluated = self._fabric.queue.wait_for_result(executed.data["evaluate"], None)
+        if evaluated is None or evaluated.status is not Status.OK:
+            return None
+        if evaluated.data["score"] is None:
+            self._watch.observer.note(f"turned down: {evaluated.data['outcome']}: {evaluated.data['reason']}")
+        score: dict[str, Any] | None = evaluated.data["score"]
+        return score
+
+    def result(
+        self, paths: RunPaths, reference_ms: float, judged: Judged | None, changes: tuple[int, int]
+    ) -> RunResult:
+        """All of it, for the person and for the ledger."""
+        subject, engine = self._tasks.subject, self._engine
+        source = subject.source if judged is None else judged.source
+        metrics = (
+            {"ratio": 1.0, "ratio_low": 1.0, "ratio_high": 1.0, "inputs": 0}
+            if judged is None
+            else judged.metrics
+        )
+        return RunResult(
+            paths=paths,
+            stopped=str(engine.stop_reason),
+            improved=judged is not None,
+            source=source,
+            diff=unified(subject.source, source, Path(subject.path).name),
+            ratio=metrics["ratio"],
+            low=metrics["ratio_low"],
+            high=metrics["ratio_high"],
+            reference_ms=reference_ms,
+            speed_ms=reference_ms / metrics["ratio"],
+            inputs=metrics["inputs"],
+            first_10x_s=self._watch.first_10x_s,
+            best_s=self._watch.best_s,
+            elapsed_s=self._clock(),
+            generation=engine.generation,
+            told=sum(engine.counts.values()),
+            outcomes={str(outcome): number for outcome, number in sorted(engine.counts.items())},
+            hunks=changes,
+        )
+
+
+def write(result: RunResult, output: Path | None) -> None:
+    """Write the winner, the diff and the summary; each is there whole or not at all."""
+    if result.improved:
+        _replace(result.paths.winner, result.source)
+        _replace(result.paths.diff, result.diff)
+        if output is not None:
+            _replace(output, result.source)
+    _replace(result.paths.summary, json.dumps(result.to_data(), indent=2) + "\n")
+
+
+def final_event(result: RunResult, judged: Judged | None, now: float, epoch: int) -> Event:
+    """The ledger's last word on a run."""
+    return Event(
+        Kind.FINAL,
+        epoch=epoch,
+        time_s=now,
+        reason=result.stopped,
+        fitness=math.log(result.ratio),
+        speed_ms=result.speed_ms,
+        confirmed=judged is not None,
+        source=result.source if result.improved else "",
+        metrics=dict(judged.metrics) if judged else {},
+        detail=result.to_data(),
+    )
+
+
+def _replace(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(text.encode("utf-8"))
+    part.replace(path)

@@ -1,0 +1,131 @@
+"""Everything that runs tasks in this process: the launcher, the runner, the worker and the queue."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from peagen_ray.config.model import Config
+from peagen_ray.errors import ConfigError, PeagenError
+from peagen_ray.fabric.inline import InlineWorker, Registered
+from peagen_ray.fabric.oneshot import PRELOAD, OneShotRunner
+from peagen_ray.launcher.client import Launcher
+from peagen_ray.plugins import load, names, reference
+from peagen_ray.queues.base import TaskQueue
+from peagen_ray.results.base import Record, ResultBackend
+from peagen_ray.task import Result, Task
+
+HANDLERS: Final = "peagen.task_handlers"
+QUEUES: Final = "peagen.task_queues"
+BACKENDS: Final = "peagen.result_backends"
+
+_PRELOAD: Final = (*PRELOAD, "peagen_ray.sandbox.guest", "peagen_ray.evolution.mutators.genetic.mutator")
+"""Our own pure modules that handlers and guests need; with the handlers' own, whatever they import."""
+
+
+class LocalFabric:
+    """A queue and an inline worker that serves it; both live as long as the ``with`` block.
+
+    Args:
+        config: the effective configuration.
+        concurrency: tasks at a time.
+        keep: directories that tasks must see although they lie under ``/tmp``.
+        results: keep a record of every task in the configured result backend.
+    """
+
+    def __init__(
+        self, config: Config, concurrency: int, keep: tuple[Path, ...], *, results: bool = True
+    ) -> None:
+        self._config = config
+        self._concurrency = concurrency
+        self._keep = keep
+        self._results: ResultBackend | None = open_results(config) if results else None
+        self._stack = ExitStack()
+        self._problems: list[str] = []
+        self.queue: TaskQueue
+        self.launcher: Launcher
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            self.queue = self._stack.enter_context(open_queue(self._config))
+            handlers = registered(self._config.worker.defaults.plugins)
+            modules = sorted({known.reference.partition(":")[0] for known in handlers.values()})
+            self.launcher = self._stack.enter_context(Launcher.start([*_PRELOAD, *modules]))
+            runner = OneShotRunner(
+                self.launcher,
+                "inline",
+                self._config.worker.defaults.caps,
+                keep=self._keep,
+                isolation=self._config.worker.defaults.isolation,
+            )
+            worker = InlineWorker(
+                self.queue,
+                handlers,
+                runner,
+                self._config.worker.defaults.caps,
+                self._concurrency,
+                on_result=self._keep_record,
+            )
+            worker.start()
+            self._stack.callback(worker.stop, drain=False)
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.close()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What went wrong beside the tasks themselves, such as records that could not be kept."""
+        return tuple(self._problems)
+
+    def do(self, task: Task) -> Result:
+        """Enqueue one task and wait for its Result."""
+        self.queue.enqueue(task)
+        result = self.queue.wait_for_result(task.id, None)
+        assert result is not None
+        return result
+
+    def _keep_record(self, task: Task, result: Result) -> None:
+        if self._results is None:
+            return
+        try:
+            self._results.put(Record(task, result))
+        except (PeagenError, OSError) as error:
+            if not self._problems:
+                self._problems.append(f"results are not kept: {error}")
+
+
+def registered(only: tuple[str, ...] = ()) -> dict[str, Registered]:
+    """The handlers that are installed, or those of them that ``WORKER_PLUGINS`` names.
+
+    Raises:
+        ConfigError: one of the names is not installed.
+    """
+    known = names(HANDLERS)
+    unknown = sorted(set(only) - set(known))
+    if unknown:
+        raise ConfigError(
+            "no such handler is installed", subject=", ".join(unknown), hint=f"installed: {', '.join(known)}"
+        )
+    return {name: Registered(load(HANDLERS, name)(), reference(HANDLERS, name)) for name in only or known}
+
+
+def open_queue(config: Config) -> TaskQueue:
+    """The configured queue; raises PluginNotFound or ConfigError."""
+    table = config.task_queue
+    queue: TaskQueue = load(QUEUES, table.provider).from_url(
+        table.url, idle_ms=table.idle_ms, max_retry=table.max_retry
+    )
+    return queue
+
+
+def open_results(config: Config) -> ResultBackend:
+    """The configured result backend; raises PluginNotFound or ConfigError."""
+    table = config.result_backend
+    backend: ResultBackend = load(BACKENDS, table.provider)(table.root, compress=table.compress)
+    return backend

@@ -1,0 +1,98 @@
+"""``--replay``: a recorded run lived again, with nothing run, nothing measured and nobody asked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from peagen_ray.errors import MutationRejected, ReplayDivergence
+from peagen_ray.evolution.events import Event, Kind
+from peagen_ray.evolution.ledger import meta, read
+from peagen_ray.evolution.mutators.base import MutationRequest, Mutator
+from peagen_ray.evolution.program import Outcome
+from peagen_ray.evolution.questions import Mutate
+from peagen_ray.evolution.replay import relive
+from peagen_ray.plugins import load
+from peagen_ray.runtime.paths import RunPaths
+from peagen_ray.runtime.run import build_engine
+
+_REPEATABLE = frozenset({"genetic"})
+"""Mutators whose proposal depends on the question alone, so that a replay can make it again."""
+
+
+def replay(paths: RunPaths) -> dict[str, Any]:
+    """Live a run again from its ledger.
+
+    The engine is asked every question again and must ask the same; a mutator that depends on the question
+    alone makes its proposals again, and they must be the same to the byte; the programs are written to
+    ``replay/`` in the run's directory, numbered as they were made.
+
+    Returns:
+        How many ``questions``, ``mutations`` and ``programs`` there were, the ``best`` program's number and the
+        ``directory``.
+
+    Raises:
+        ReplayDivergence: something differs; names the event and both.
+        LedgerError: the record cannot be read.
+    """
+    recorded = meta(paths.ledger)
+    engine = build_engine(recorded)
+    mutator = _mutator(recorded)
+    directory = paths.root / "replay"
+    directory.mkdir(exist_ok=True)
+    questions: dict[int, Mutate] = {}
+    asked = made = programs = 0
+    for event in read(paths.ledger):
+        question = relive(event, engine)
+        engine.take_events()
+        engine.take_news()
+        asked += question is not None
+        if isinstance(question, Mutate):
+            questions[question.n] = question
+        if event.event is Kind.TELL and event.kind == Mutate.KIND:
+            made += _made_again(event, questions.pop(event.n), mutator, recorded)
+        if event.source and event.event is not Kind.FINAL:
+            programs += 1
+            (directory / f"{event.n:06d}.py").write_bytes(event.source.encode())
+    return {
+        "run": paths.id,
+        "questions": asked,
+        "mutations": made,
+        "programs": programs,
+        "best": None if engine.best is None else engine.best.id,
+        "directory": str(directory),
+    }
+
+
+def _mutator(recorded: dict[str, Any]) -> Mutator | None:
+    if recorded["mutator"] not in _REPEATABLE:
+        return None
+    made: Mutator = load("peagen.mutators", recorded["mutator"])()
+    return made
+
+
+def _made_again(event: Event, question: Mutate, mutator: Mutator | None, recorded: dict[str, Any]) -> bool:
+    """Whether the proposal was made again; raises ReplayDivergence if it came out differently."""
+    if mutator is None or event.outcome is Outcome.LOST or event.outcome is None:
+        return False
+    config = recorded["config"]
+    request = MutationRequest(
+        source=question.parent.src,
+        entry=recorded["subject"]["entry"],
+        seed=question.seed,
+        inspirations=question.inspirations,
+        weights=question.weights,
+        exclude=frozenset(question.exclude),
+        goal=config["evolve"]["goal"],
+        temperature=config["mutate"]["temperature"],
+    )
+    try:
+        source, operator = (proposal := mutator.propose(request)).source, proposal.operator
+    except MutationRejected:
+        source, operator = "", ""
+    if operator != event.operator or (event.source and source != event.source):
+        raise ReplayDivergence(
+            f"{recorded['mutator']} proposed {event.operator or 'nothing'}, and now {operator or 'nothing'}",
+            subject=f"event {event.seq} (question {event.n})",
+            hint="the version of peagen-ray or of Python differs from the recorded run's",
+        )
+    return True

@@ -1,0 +1,108 @@
+"""The tasks of a run: what each asks for, under an id that is the same whenever it is asked again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from peagen_ray.sandbox.base import GuestLimits
+from peagen_ray.sandbox.reference import Subject
+from peagen_ray.task import Task, TaskKind
+
+GRACE_S: Final = 60.0
+"""Seconds that a measuring task may take beside what its guests may: starting them, the original's own time."""
+
+
+class Stage(StrEnum):
+    """How far a question has come."""
+
+    MUTATE = "mutate"
+    EXECUTE = "execute"
+    EVALUATE = "evaluate"
+
+
+@dataclass(frozen=True)
+class TaskMaker:
+    """Makes the tasks of one run.
+
+    Attributes:
+        run_id: the run, part of every task's id.
+        subject: what is improved.
+        reference: the file with what the original does.
+        limits: what a guest may use.
+        sandbox: execution sandbox tag.
+        mutator: name of the mutator.
+        temperature: how far from its parent a mutation may go.
+        goal: a sentence of the person's own.
+    """
+
+    run_id: str
+    subject: Subject
+    reference: Path
+    limits: GuestLimits
+    sandbox: str
+    mutator: str
+    temperature: float
+    goal: str
+
+    def id_of(self, *parts: object) -> str:
+        """A task id made from the run and what is asked."""
+        text = "/".join([self.run_id, *map(str, parts)])
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def prepare(self, seed: int) -> Task:
+        """Run and time the original."""
+        return self._execute(self.id_of("prepare"), {"mode": "prepare", "seed": seed})
+
+    def mutate(
+        self,
+        key: Sequence[object],
+        source: str,
+        *,
+        seed: int,
+        inspirations: Sequence[str],
+        weights: Mapping[str, float],
+        exclude: Sequence[str],
+    ) -> Task:
+        """Propose a change to ``source``."""
+        payload = {
+            "source": source,
+            "entry": self.subject.entry,
+            "seed": seed,
+            "inspirations": list(inspirations),
+            "weights": dict(weights),
+            "exclude": list(exclude),
+            "mutator": self.mutator,
+            "temperature": self.temperature,
+            "goal": self.goal,
+        }
+        return Task(kind=TaskKind.MUTATE, id=self.id_of(*key, Stage.MUTATE), payload=payload)
+
+    def screen(self, key: Sequence[object], source: str, *, bar: float | None) -> Task:
+        """Check and rank a candidate."""
+        return self._execute(
+            self.id_of(*key, Stage.EXECUTE), {"mode": "screen", "source": source, "bar": bar}
+        )
+
+    def confirm(
+        self, key: Sequence[object], source: str, *, seed: int, fresh: int, precision: float, most_s: float
+    ) -> Task:
+        """Measure a candidate in lock step with the original, on inputs that nobody has seen."""
+        payload = {"mode": "confirm", "source": source, "seed": seed, "fresh": fresh}
+        return self._execute(
+            self.id_of(*key, Stage.EXECUTE), {**payload, "precision": precision, "most_s": most_s}
+        )
+
+    def _execute(self, task_id: str, payload: dict[str, Any]) -> Task:
+        common = {
+            "subject": asdict(self.subject),
+            "reference": str(self.reference),
+            "limits": asdict(self.limits),
+            "sandbox": self.sandbox,
+            "timeout": GRACE_S + self.limits.cpu_s,
+        }
+        return Task(kind=TaskKind.EXECUTE, id=task_id, payload={**common, **payload})

@@ -1,0 +1,265 @@
+"""Where values come from: a seeded generator for bulk, hypothesis for edge cases. Plans draw from either."""
+
+from __future__ import annotations
+
+import functools
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from hypothesis.strategies import DataObject, SearchStrategy
+
+T = TypeVar("T")
+
+REAL_STEP = 257 / 1024
+"""Floats are multiples of this: sums of them are exact, so that their order does not matter."""
+
+_SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va".split()
+_EDGE_ALPHABET = "abcAB01 \n\t.,-_'\"\\/éßİ中\u0301\u200b\u2028\U0001f600"
+_EDGE_WORDS = ("", "a", "b", "ab", "ba", "A", "aa", " ", "é", "ß", "0", "a b", "中")
+_POOL = 64
+_MAX_DEPTH = 150
+
+
+def word(index: int) -> str:
+    """The word of a number: pronounceable, and another for each."""
+    text = _SYLLABLES[index % 16]
+    while index >= 16:
+        index //= 16
+        text += _SYLLABLES[index % 16]
+    return text + "n"
+
+
+class Drawing(ABC):
+    """The values of one call.
+
+    Attributes:
+        size: how large the call's arguments are to be.
+        limit: integers and words are drawn from so many different ones, so that coincidences happen.
+        rows, columns: sides of every matrix in the call.
+        depth: how deep the recursive object that is being drawn has become.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.limit = max(10, size)
+        self.rows = self.columns = round(size**0.5)
+        self.depth = 0
+
+    @property
+    def too_deep(self) -> bool:
+        """Whether a recursive object must end here: deeper ones could not be pickled."""
+        return self.depth >= _MAX_DEPTH
+
+    @abstractmethod
+    def between(self, low: int, high: int) -> int:
+        """An integer from ``low`` to ``high``, both included."""
+
+    @abstractmethod
+    def number(self) -> int:
+        """An integer as an element of a collection."""
+
+    @abstractmethod
+    def word(self) -> str:
+        """A short text as an element of a collection."""
+
+    @abstractmethod
+    def text(self, length: int) -> str:
+        """A text of about that length."""
+
+    @abstractmethod
+    def custom(self, kind: Any) -> Any:
+        """An example of a type that hypothesis knows."""
+
+    @abstractmethod
+    def length(self, size: int) -> int:
+        """How many elements a collection gets that should have ``size``."""
+
+    def scalar(self) -> int:
+        """An integer argument beside collections: an index, a count, a bound."""
+        return self.between(1, max(1, self.size))
+
+    def real(self) -> float:
+        """A finite float."""
+        return self.number() * REAL_STEP
+
+    def numbers(self, count: int) -> list[int]:
+        """Many of ``number``."""
+        return [self.number() for _ in range(count)]
+
+    def words(self, count: int) -> list[str]:
+        """Many of ``word``."""
+        return [self.word() for _ in range(count)]
+
+    def chance(self, one_in: int) -> bool:
+        """True once in so many times."""
+        return self.between(1, one_in) == one_in
+
+    def pick(self, items: Sequence[T]) -> T:
+        """One of them."""
+        return items[self.between(0, len(items) - 1)]
+
+    def shuffled(self, items: Sequence[T]) -> list[T]:
+        """All of them, in any order (Fisher and Yates)."""
+        mixed = list(items)
+        for last in range(len(mixed) - 1, 0, -1):
+            other = self.between(0, last)
+            mixed[last], mixed[other] = mixed[other], mixed[last]
+        return mixed
+
+
+class Bulk(Drawing):
+    """Large plain values: finite, not negative, of the size that was asked for."""
+
+    def __init__(self, seed: int, size: int) -> None:
+        super().__init__(size)
+        self.rng = random.Random(f"{seed}/{size}")
+        self._shift = self.rng.randrange(16)
+
+    def between(self, low: int, high: int) -> int:
+        """See ``Drawing``."""
+        return self.rng.randint(low, high)
+
+    def number(self) -> int:
+        """From 0 up to ``limit``."""
+        return int(self.rng.random() * self.limit)
+
+    def real(self) -> float:
+        """From 0 up to about ``limit``, four times as many different ones as integers."""
+        return int(self.rng.random() * self.limit * 4) * REAL_STEP
+
+    def numbers(self, count: int) -> list[int]:
+        """See ``Drawing``."""
+        return self.rng.choices(range(self.limit), k=count)
+
+    def word(self) -> str:
+        """One of ``limit / 4`` words."""
+        return word(self._shift + int(self.rng.random() * max(4, self.limit // 4)))
+
+    def words(self, count: int) -> list[str]:
+        """See ``Drawing``."""
+        known = [word(self._shift + index) for index in range(max(4, self.limit // 4))]
+        return self.rng.choices(known, k=count)
+
+    def text(self, length: int) -> str:
+        """Sentences; once in six a text that reads the same backwards."""
+        count = length // 4 + 1
+        known = [word(self._shift + index) for index in range(max(8, count // 8))]
+        words = self.rng.choices(known, k=count)
+        for start in range(0, count, 9):
+            words[start] = words[start].capitalize()
+            words[start - 1] += "." if start % 2 else ","
+        text = " ".join(words)[:length]
+        return text[: (length + 1) // 2] + text[: length // 2][::-1] if self.chance(6) else text
+
+    def custom(self, kind: Any) -> Any:
+        """One of a few examples, drawn once."""
+        return self.pick(_pool(kind))
+
+    def length(self, size: int) -> int:
+        """Exactly ``size``."""
+        return size
+
+    def shuffled(self, items: Sequence[T]) -> list[T]:
+        """See ``Drawing``."""
+        return self.rng.sample(items, k=len(items))
+
+
+class Edge(Drawing):
+    """Small unusual values, drawn by hypothesis."""
+
+    def __init__(self, data: DataObject, size: int) -> None:
+        super().__init__(size)
+        from hypothesis import strategies
+
+        self._data = data
+        self._st = strategies
+        self._uneven = self.chance(4)
+
+    def between(self, low: int, high: int) -> int:
+        """See ``Drawing``."""
+        return self._draw(self._st.integers(low, high))
+
+    def scalar(self) -> int:
+        """From 0 to one more than ``size``."""
+        return self.between(0, self.size + 1)
+
+    def number(self) -> int:
+        """Mostly close to zero, of either sign."""
+        st = self._st
+        return self._draw(st.one_of(st.integers(-3, 3), st.integers(0, 9), st.integers(-1000, 1000)))
+
+    def word(self) -> str:
+        """Mostly one of a few."""
+        st = self._st
+        return self._draw(st.one_of(st.sampled_from(_EDGE_WORDS), st.text(_EDGE_ALPHABET, max_size=4)))
+
+    def text(self, length: int) -> str:
+        """At most ``length`` characters of several scripts."""
+        st = self._st
+        narrow, wide = st.text("ab", max_size=length), st.text(_EDGE_ALPHABET, max_size=length)
+        return self._draw(st.one_of(narrow, wide))
+
+    def custom(self, kind: Any) -> Any:
+        """See ``Drawing``."""
+        return self._draw(self._st.from_type(kind))
+
+    def length(self, size: int) -> int:
+        """Usually the same for all collections of the call; once in four calls each has its own."""
+        return self.between(0, size) if self._uneven else size
+
+    def _draw(self, strategy: SearchStrategy[T]) -> T:
+        return self._data.draw(strategy)
+
+
+@functools.cache
+def _pool(kind: Any) -> list[Any]:
+    from hypothesis import strategies
+
+    return examples(lambda data: data.draw(strategies.from_type(kind)), seed=0, count=_POOL)
+
+
+def examples(make: Callable[[DataObject], T], *, seed: int, count: int) -> list[T]:
+    """At most ``count`` results of ``make`` on hypothesis' data; the same for the same seed, in any process.
+
+    Raises:
+        hypothesis.errors.HypothesisException: a type that cannot be made.
+    """
+    import hypothesis
+    from hypothesis import HealthCheck, Phase, strategies
+
+    found: list[T] = []
+
+    @hypothesis.seed(seed)
+    @hypothesis.settings(
+        max_examples=count,
+        database=None,
+        deadline=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+        backend=_backend(),
+    )
+    @hypothesis.given(strategies.data())
+    def collect(data: DataObject) -> None:
+        found.append(make(data))
+
+    collect()
+    return found[:count]
+
+
+@functools.cache
+def _backend() -> str:
+    """Name of a back-end like hypothesis' own, but for the constants that it collects from loaded modules.
+
+    Those would make examples depend on what else the process has imported.
+    """
+    from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
+
+    class Reproducible(HypothesisProvider):
+        def _maybe_draw_constant(self, *_args: Any, **_kwargs: Any) -> None:
+            return None
+
+    AVAILABLE_PROVIDERS["peagen"] = Reproducible
+    return "peagen"

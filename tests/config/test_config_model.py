@@ -1,0 +1,237 @@
+"""The configuration model: its defaults, its ranges, and the small types that it adds."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from peagen_ray.config.model import Config, format_duration, parse_duration
+
+DEFAULTS = {
+    "task_queue": {"provider": "stub", "url": "", "idle_ms": 60000, "max_retry": 3},
+    "result_backend": {"provider": "fs", "root": ".peagen/results", "compress": True},
+    "worker": {
+        "defaults": {
+            "caps": ["cpu"],
+            "plugins": [],
+            "concurrency": 1,
+            "warm_pool": 2,
+            "max_uptime": "4h",
+            "isolation": "auto",
+        }
+    },
+    "mutate": {
+        "mutator": "auto",
+        "target_file": None,
+        "entry_fn": "",
+        "temperature": 0.7,
+        "max_tokens": 4096,
+        "backend": "auto",
+    },
+    "evolve": {
+        "selector": "epsilon",
+        "mutator": "auto",
+        "backend": "cpu",
+        "entry_fn": "",
+        "generation_size": 10,
+        "seed": None,
+        "ordered": False,
+        "look_ahead": 8,
+        "max_in_flight": 0,
+        "goal": "",
+        "stop": {
+            "max_generations": 200,
+            "target_ms": None,
+            "no_improve": 25,
+            "budget_tokens": None,
+            "budget_usd": None,
+            "run_timeout": None,
+        },
+        "archive": {"speed_bin_ms": 5.0, "mem_bin_kb": 32.0, "size_bin_ch": 40},
+    },
+    "execute": {"timeout_s": 10.0, "memory_mb": 1024, "output_kb": 1024},
+    "selector": {},
+    "evaluate": {"pool": "default", "metric": "speed_ms"},
+    "llm": {"default_backend": "auto", "backends": []},
+    "templates": {"search_path": []},
+}
+
+
+def test_every_default_is_the_documented_one() -> None:
+    assert Config().model_dump(mode="json") == DEFAULTS
+
+
+def test_a_backend_has_the_documented_defaults() -> None:
+    config = Config.model_validate({"llm": {"backends": [{"name": "groq"}]}})
+    assert config.llm.backends[0].model_dump() == {
+        "name": "groq",
+        "model": "",
+        "api_key_env": "",
+        "base_url": "",
+        "timeout_ms": 30000,
+        "weight": 1.0,
+        "price_in": None,
+        "price_out": None,
+    }
+
+
+def test_the_configuration_is_immutable() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        Config().evolve.seed = 3  # type: ignore[misc]
+
+
+def test_what_a_file_may_write_is_understood() -> None:
+    config = Config.model_validate(
+        {
+            "worker": {"defaults": {"caps": "cpu, gcc13,", "plugins": "A,B", "max_uptime": "1h30m"}},
+            "mutate": {"target_file": "src/sort.py"},
+            "evolve": {"stop": {"run_timeout": 90, "target_ms": 2}},
+            "templates": {"search_path": "prompts"},
+            "selector": {"mine": {"anything": [1, {"goes": True}]}},
+        }
+    )
+    defaults = config.worker.defaults
+    assert (defaults.caps, defaults.plugins) == (frozenset({"cpu", "gcc13"}), ("A", "B"))
+    assert defaults.max_uptime == timedelta(hours=1.5)
+    assert config.mutate.target_file == Path("src/sort.py")
+    assert config.evolve.stop.run_timeout == timedelta(seconds=90)
+    assert config.templates.search_path == (Path("prompts"),)
+    assert config.selector == {"mine": {"anything": [1, {"goes": True}]}}
+
+
+def test_lists_are_understood_as_lists() -> None:
+    config = Config.model_validate(
+        {
+            "worker": {"defaults": {"caps": ["cpu", "docker"], "plugins": ["A"]}},
+            "templates": {"search_path": ["a", "b"]},
+        }
+    )
+    assert config.worker.defaults.caps == {"cpu", "docker"}
+    assert config.templates.search_path == (Path("a"), Path("b"))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("task_queue.provider", ""),
+        ("task_queue.idle_ms", 0),
+        ("task_queue.max_retry", 0),
+        ("task_queue.url", 5),
+        ("result_backend.root", ""),
+        ("result_backend.compress", 1),
+        ("result_backend.compress", "yes"),
+        ("worker.defaults.caps", "CPU"),
+        ("worker.defaults.caps", ["two words"]),
+        ("worker.defaults.caps", []),
+        ("worker.defaults.caps", ","),
+        ("worker.defaults.caps", [["cpu"]]),
+        ("worker.defaults.caps", 5),
+        ("worker.defaults.caps", {"cpu": 1}),
+        ("worker.defaults.plugins", 5),
+        ("worker.defaults.concurrency", 0),
+        ("worker.defaults.concurrency", "4"),
+        ("worker.defaults.warm_pool", -1),
+        ("worker.defaults.max_uptime", 0),
+        ("worker.defaults.max_uptime", -3),
+        ("worker.defaults.max_uptime", True),
+        ("worker.defaults.max_uptime", "4 parsecs"),
+        ("worker.defaults.max_uptime", float("nan")),
+        ("worker.defaults.max_uptime", float("inf")),
+        ("worker.defaults.max_uptime", "9" * 40 + "h"),
+        ("worker.defaults.isolation", "never"),
+        ("mutate.temperature", 2.1),
+        ("mutate.temperature", float("nan")),
+        ("mutate.max_tokens", 0),
+        ("mutate.target_file", 5),
+        ("evolve.generation_size", 0),
+        ("evolve.seed", -1),
+        ("evolve.seed", 2**63),
+        ("evolve.seed", 1.0),
+        ("evolve.seed", True),
+        ("evolve.ordered", "true"),
+        ("evolve.look_ahead", 0),
+        ("evolve.max_in_flight", -1),
+        ("evolve.stop.max_generations", 0),
+        ("evolve.stop.target_ms", 0),
+        ("evolve.stop.target_ms", float("inf")),
+        ("evolve.stop.no_improve", 0),
+        ("evolve.stop.budget_tokens", 0),
+        ("evolve.stop.budget_usd", -0.5),
+        ("evolve.stop.run_timeout", "soon"),
+        ("evolve.archive.speed_bin_ms", 0),
+        ("evolve.archive.mem_bin_kb", -1),
+        ("evolve.archive.size_bin_ch", 1.5),
+        ("execute.timeout_s", 0),
+        ("execute.memory_mb", 1),
+        ("execute.output_kb", 0),
+        ("selector.epsilon", 3),
+        ("selector", []),
+        ("evaluate.metric", ""),
+        ("llm.backends", 5),
+        ("llm.backends", [{}]),
+        ("llm.backends", [{"name": "x", "weight": -1}]),
+        ("llm.backends", [{"name": "x", "weight": float("inf")}]),
+        ("llm.backends", [{"name": "x", "timeout_ms": 0}]),
+        ("llm.backends", [{"name": "x", "api_key_env": "sk-not-a-name"}]),
+        ("templates.search_path", 5),
+        ("templates.search_path", [5]),
+        ("evolve.nonsense", 5),
+        ("nonsense", {}),
+    ],
+)
+def test_what_is_out_of_range_or_of_another_type_is_refused(key: str, value: object) -> None:
+    tree: Any = value
+    for part in reversed(key.split(".")):
+        tree = {part: tree}
+    with pytest.raises(ValidationError):
+        Config.model_validate(tree)
+
+
+def test_a_key_that_was_pasted_for_its_variable_is_not_repeated() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Config.model_validate({"llm": {"backends": [{"name": "x", "api_key_env": "sk-12345"}]}})
+    assert "sk-12345" not in caught.value.errors()[0]["msg"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("4h", 14400),
+        ("30m", 1800),
+        ("1h30m", 5400),
+        ("1h 30m", 5400),
+        ("1.5s", 1.5),
+        ("250ms", 0.25),
+        ("2d", 172800),
+    ],
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "h", "4", "4x", "-4h", "4h!", "\u0664h"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="is no duration"):
+        parse_duration(text)
+
+
+def test_what_is_neither_text_nor_number_is_left_to_the_model() -> None:
+    assert parse_duration(timedelta(1)) == timedelta(1)
+    assert parse_duration(None) is None
+
+
+@given(st.timedeltas(min_value=timedelta(0), max_value=timedelta(days=4000)))
+def test_a_duration_survives_being_written_and_read(duration: timedelta) -> None:
+    assert parse_duration(format_duration(duration)) == duration
+
+
+def test_the_model_itself_reads_back_what_it_writes() -> None:
+    given_ = {"evolve": {"stop": {"run_timeout": "90m"}}, "worker": {"defaults": {"caps": "cpu,docker"}}}
+    config = Config.model_validate(given_)
+    assert Config.model_validate(config.model_dump(mode="json")) == config
