@@ -41,9 +41,6 @@ class Flight:
         self._slots: dict[int, Slot] = {}
         self._claims: dict[str, int] = {}
 
-    def __len__(self) -> int:
-        return len(self._slots)
-
     def send(self, question: Question) -> None:
         """Take in the next question."""
         self._slots[question.n] = Slot(question)

@@ -97,15 +97,14 @@ class Ledger:
             meta: JSON-able: the run's id, configuration, seed, original source, ``reference_ms``, versions.
 
         Raises:
-            LedgerError: there is one, or another process writes there.
-            OSError: the directory cannot be written.
+            LedgerError: there is one, another process writes there, or the disk refuses.
         """
         file = _locked(path, os.O_RDWR | os.O_CREAT)
         try:
             if os.fstat(file).st_size:
                 raise LedgerError("there is a ledger already", subject=str(path), hint="resume that run")
             header = json.dumps({"format": FORMAT, "meta": meta}).encode()
-            size = _write(file, 0, _SCHEMA.with_metadata({_KEY: header}).serialize())
+            size = _write(file, 0, _SCHEMA.with_metadata({_KEY: header}).serialize(), path)
             _sync_directory(path.parent)
         except BaseException:
             os.close(file)
@@ -149,11 +148,7 @@ class Ledger:
         rows = [_row(event, seq + number) for number, event in enumerate(events)]
         message = pa.RecordBatch.from_pylist(rows, schema=_SCHEMA).serialize()
         self._broken = True
-        try:
-            written = _write(self._file, offset, message)
-        except OSError as error:
-            os.ftruncate(self._file, offset)
-            raise LedgerError(f"cannot be written: {error.strerror}", subject=str(self.path)) from error
+        written = _write(self._file, offset, message, self.path)
         self._broken = False
         self.position = Position(offset + written, seq + len(rows))
         return self.position
@@ -276,6 +271,8 @@ def _locked(path: Path, flags: int) -> int:
         file = os.open(path, flags | os.O_CLOEXEC, 0o644)
     except FileNotFoundError as error:
         raise LedgerError("there is no ledger", subject=str(path)) from error
+    except OSError as error:
+        raise LedgerError(f"cannot be opened: {error.strerror}", subject=str(path)) from error
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -286,12 +283,16 @@ def _locked(path: Path, flags: int) -> int:
     return file
 
 
-def _write(file: int, offset: int, message: pa.Buffer) -> int:
-    """Write all of it there, and wait for the disk; returns its size."""
+def _write(file: int, offset: int, message: pa.Buffer, path: Path) -> int:
+    """Write all of it there, and wait for the disk; returns its size. What the disk refuses leaves nothing."""
     written = 0
-    while written < message.size:
-        written += os.pwrite(file, memoryview(message)[written:], offset + written)
-    os.fdatasync(file)
+    try:
+        while written < message.size:
+            written += os.pwrite(file, memoryview(message)[written:], offset + written)
+        os.fdatasync(file)
+    except OSError as error:
+        os.ftruncate(file, offset)
+        raise LedgerError(f"cannot be written: {error.strerror}", subject=str(path)) from error
     return written
 
 

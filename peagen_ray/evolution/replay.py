@@ -52,7 +52,10 @@ def relive(event: Event, engine: Engine) -> Question | None:
             told = engine.tell(event.n, spent, event.time_s, epoch=event.epoch)
             _compare(event, "answer taken", False, told)
         case Kind.STOP:
-            engine.stop(StopReason(event.reason), event.time_s)
+            known = next((reason for reason in StopReason if reason == event.reason), None)
+            if known is None:
+                raise _divergence(event, "stops", event.reason, "no such reason")
+            engine.stop(known, event.time_s)
         case Kind.RESUME:
             engine.resume(event.time_s)
             _compare(event, "epoch", event.epoch, engine.epoch)
@@ -74,11 +77,15 @@ def _asked(event: Event, engine: Engine) -> Question:
 
 def _compare(event: Event, what: str, recorded: Any, found: Any) -> None:
     if recorded != found:
-        raise ReplayDivergence(
-            f"{what}: recorded {recorded!r}, replayed {found!r}",
-            subject=_name(event),
-            hint="the seed, the configuration or the version differs from the recorded run's",
-        )
+        raise _divergence(event, what, recorded, found)
+
+
+def _divergence(event: Event, what: str, recorded: Any, found: Any) -> ReplayDivergence:
+    return ReplayDivergence(
+        f"{what}: recorded {recorded!r}, replayed {found!r}",
+        subject=_name(event),
+        hint="the seed, the configuration or the version differs from the recorded run's",
+    )
 
 
 def _name(event: Event) -> str:

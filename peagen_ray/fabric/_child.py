@@ -6,17 +6,14 @@ import json
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from peagen_ray.errors import PluginError
-from peagen_ray.fabric.run import build, failure_of, handle
+from peagen_ray.fabric.run import MESSAGE_LIMIT, build, failure_of, handle, wire_form
 from peagen_ray.handler import HandlerContext
 from peagen_ray.launcher import framing
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.task import Result, Task
-
-MESSAGE_LIMIT: Final = 32 * 1024 * 1024
-"""Bytes of the longest Result, and of the longest task."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +50,7 @@ class Order:
 def main(channel: socket.socket, launcher: Launcher) -> None:
     """Receive an order, carry it out, and answer with the Result."""
     order = Order.from_wire(framing.receive(channel, MESSAGE_LIMIT))
-    framing.send(channel, _wire(order.task, _carry_out(order, launcher)))
+    framing.send(channel, wire_form(order.task, _carry_out(order, launcher)))
 
 
 def _carry_out(order: Order, launcher: Launcher) -> Result:
@@ -63,16 +60,3 @@ def _carry_out(order: Order, launcher: Launcher) -> Result:
         return failure_of(order.task, error)
     context = HandlerContext(Path.cwd(), order.worker, order.offered, launcher, order.timeout)
     return handle(handler, order.task, context)
-
-
-def _wire(task: Task, result: Result) -> bytes:
-    """The Result as it travels, or an ``error`` in its place if it cannot."""
-    try:
-        wire = result.to_wire()
-    except (ValueError, RecursionError) as error:
-        msg = f"the Result cannot be written as JSON: {error}"
-        return Result.failure(task, msg, retryable=False, reason="handler").to_wire()
-    if len(wire) > MESSAGE_LIMIT:
-        msg = f"the Result takes {len(wire)} bytes, {MESSAGE_LIMIT} is the limit"
-        return Result.failure(task, msg, retryable=False, reason="handler").to_wire()
-    return wire

@@ -9,9 +9,9 @@ from typing import Any, Final, Literal
 
 from peagen_ray import __version__
 from peagen_ray.errors import EnvelopeError, LaunchError, PluginError
-from peagen_ray.fabric._child import MESSAGE_LIMIT, Order
+from peagen_ray.fabric._child import Order
 from peagen_ray.fabric.interrupt import Interrupt
-from peagen_ray.fabric.run import build, failure_of, handle
+from peagen_ray.fabric.run import MESSAGE_LIMIT, build, failure_of, handle, wire_form
 from peagen_ray.handler import HandlerContext, TaskHandler
 from peagen_ray.launcher import framing
 from peagen_ray.launcher.client import Child, Launcher, SpawnSpec
@@ -121,7 +121,8 @@ class OneShotRunner:
     def _here(self, handler: TaskHandler, task: Task, scratch: Path, timeout: float) -> _Run:
         context = HandlerContext(scratch, self.worker, self._offered, self._launcher, timeout)
         start = time.thread_time()
-        result = handle(handler, task, context)
+        # By way of the wire, so that what cannot travel is found here and not in the queue.
+        result = Result.from_wire(wire_form(task, handle(handler, task, context)))
         return _Run(result, cpu_s=time.thread_time() - start)
 
     def _apart(self, order: Order, scratch: Path, interrupt: Interrupt) -> _Run:

@@ -6,12 +6,15 @@ import importlib
 import traceback
 from typing import Final
 
-from peagen_ray.errors import BrokerUnavailable, LaunchError, PluginError
+from peagen_ray.errors import BrokerUnavailable, EnvelopeError, LaunchError, PluginError
 from peagen_ray.handler import HandlerContext, TaskHandler, handling
 from peagen_ray.task import Result, Task
 
 _TRANSIENT: Final = (OSError, MemoryError, LaunchError, BrokerUnavailable)
 """Errors of the place rather than of the task: elsewhere, or later, it may go well."""
+
+MESSAGE_LIMIT: Final = 32 * 1024 * 1024
+"""Bytes of the longest Result, and of the longest task."""
 
 _TRACEBACK_LIMIT: Final = 4000
 """Characters kept of a traceback; its end says the most."""
@@ -65,6 +68,19 @@ def failure_of(task: Task, error: BaseException) -> Result:
         error_type=type(error).__name__,
         traceback="".join(traceback.format_exception(error))[-_TRACEBACK_LIMIT:],
     )
+
+
+def wire_form(task: Task, result: Result) -> bytes:
+    """The Result as it travels, or an ``error`` in its place if it cannot."""
+    try:
+        wire = result.to_wire()
+    except EnvelopeError as error:
+        msg = f"the Result cannot be written: {error}"
+    else:
+        if len(wire) <= MESSAGE_LIMIT:
+            return wire
+        msg = f"the Result takes {len(wire)} bytes, {MESSAGE_LIMIT} is the limit"
+    return Result.failure(task, msg, retryable=False, reason="handler").to_wire()
 
 
 def _words(error: BaseException) -> str:

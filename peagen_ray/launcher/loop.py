@@ -7,7 +7,6 @@ import os
 import select
 import signal
 import socket
-import stat
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -94,17 +93,21 @@ class Loop:
 
     def _answer(self, base: _Base, message: bytes, fds: list[int]) -> None:
         """Fork what is asked for, or say on its connection why not."""
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=fds[0])
         try:
-            if len(fds) != _FDS or not stat.S_ISSOCK(os.fstat(fds[0]).st_mode):
-                raise LaunchError(f"a request comes with {_FDS} descriptors, a socket first")
-            self._fork(SpawnSpec.from_wire(message), connection, fds, base)
-        except (LaunchError, OSError) as error:
-            _tell(connection, {"error": str(error)})
-            connection.close()
-        finally:
-            for fd in fds[1:]:
-                os.close(fd)
+            connection = socket.socket(fileno=fds[0])
+        except OSError:
+            # No socket: there is nobody to tell.
+            os.close(fds[0])
+        else:
+            try:
+                if len(fds) != _FDS:
+                    raise LaunchError(f"a request comes with {_FDS} descriptors")
+                self._fork(SpawnSpec.from_wire(message), connection, fds, base)
+            except (LaunchError, OSError) as error:
+                _tell(connection, {"error": str(error)})
+                connection.close()
+        for fd in fds[1:]:
+            os.close(fd)
 
     def _fork(self, spec: SpawnSpec, connection: socket.socket, fds: list[int], base: _Base) -> None:
         ours, theirs = _socketpair() if spec.nested else (None, None)

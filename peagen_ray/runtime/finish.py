@@ -149,7 +149,7 @@ class Finish:
             high=metrics["ratio_high"],
             reference_ms=reference_ms,
             speed_ms=reference_ms / metrics["ratio"],
-            inputs=metrics["inputs"],
+            inputs=int(metrics["inputs"]),
             first_10x_s=self._watch.first_10x_s,
             best_s=self._watch.best_s,
             elapsed_s=self._clock(),

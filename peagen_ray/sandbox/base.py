@@ -27,7 +27,7 @@ class GuestLimits:
         wall_s: seconds that one answer may take.
         cpu_s: CPU seconds that the guest may use in all.
         memory_mb: MiB of address space.
-        output_kb: KiB that one answer may have.
+        output_kb: KiB that the outcome of one call may have.
         scratch_mb: MiB that one file in its scratch directory may have.
     """
 
@@ -63,8 +63,16 @@ class Guest(ABC):
     """One process of untrusted code. Use it as a context manager: it is dead when the block ends."""
 
     @abstractmethod
-    def ask(self, header: dict[str, Any], body: bytes = b"", *, wall_s: float | None = None) -> Answer:
+    def ask(
+        self, header: dict[str, Any], body: bytes = b"", *, wall_s: float | None = None, answers: int = 1
+    ) -> Answer:
         """Send a message and wait for its answer.
+
+        Args:
+            header: the operation and what it takes; ``limit`` is added.
+            body: what else it takes.
+            wall_s: seconds to wait, by default ``GuestLimits.wall_s``.
+            answers: how many times ``GuestLimits.output_kb`` the answer may have.
 
         Raises:
             GuestFailed: it died, took too long or answered too much; it is dead then.

@@ -6,13 +6,13 @@ Operations (the ``op`` of a message's header), and what is answered:
     ``slot``, ``source``, ``entry``, ``workload`` (source text or null), ``workload_path``. Answer: ``ok``,
     ``error``.
 ``ready``
-    ``slot``, ``calls`` (lengths of the pickled calls in the body). The calls are prepared.
+    ``slot``, ``calls`` (lengths of the pickled calls in the body), ``repeat``. The calls are prepared, so often.
 ``go``
     ``slot``. The prepared calls are made, and nothing else is done. Answer: ``ns``.
 ``collect``
-    ``slot``, ``limit``. Answer: ``lengths``; body: the encoded observations of the calls.
+    ``slot``, ``limit`` (bytes of one). Answer: ``lengths``; body: the encoded observations, one for each call.
 ``run``
-    The last three in one; for one call or several.
+    The last three in one.
 ``pairs``
     ``calls``, ``first``, ``count``, ``repeat_a``, ``repeat_b``. Slots ``a`` and ``b`` are timed alternately,
     AB then BA; ``repeat`` is how many of the calls make one slice. Answer: ``pairs``, ``[[ns_a, ns_b], …]``.
@@ -69,6 +69,7 @@ class _Slot:
     module: ModuleType
     target: Target
     made: list[_Made] = field(default_factory=list)
+    distinct: int = 0
 
     def ready(self, body: bytes) -> _Made:
         """Make a pickled call ready; classes in it are those of this slot's module."""
@@ -100,7 +101,9 @@ class _Session:
 
     def do_ready(self, header: dict[str, Any], body: bytes) -> bytes:
         slot = self.slots[header["slot"]]
-        slot.made = [slot.ready(call) for call in split(body, header["calls"])]
+        calls = split(body, header["calls"])
+        slot.made = [slot.ready(call) for _ in range(header["repeat"]) for call in calls]
+        slot.distinct = len(calls)
         _collect()
         return pack({})
 
@@ -108,14 +111,14 @@ class _Session:
         return pack({"ns": _time(self.slots[header["slot"]].made)})
 
     def do_collect(self, header: dict[str, Any], _body: bytes) -> bytes:
-        seen, room = [], header["limit"]
-        for made in self.slots[header["slot"]].made:
+        slot = self.slots[header["slot"]]
+        seen = []
+        for made in slot.made[: slot.distinct]:
             try:
-                instance = made.prepared.instance
-                seen.append(observe(made.value, made.call, instance, raised=made.raised, limit_bytes=room))
+                instance, limit = made.prepared.instance, header["limit"]
+                seen.append(observe(made.value, made.call, instance, raised=made.raised, limit_bytes=limit))
             except ValueTooLarge as error:
                 return pack({"too_large": str(error)})
-            room -= len(seen[-1])
         return pack({"lengths": [len(each) for each in seen]}, b"".join(seen))
 
     def do_run(self, header: dict[str, Any], body: bytes) -> bytes:

@@ -144,7 +144,7 @@ def screen(
 def _check(guest: Guest, judge: Judge, reference: Reference) -> Verdict | None:
     wall_s = _GRACE_S + _PATIENCE * reference.slice_s
     for number, (call, expected) in enumerate(zip(reference.calls, reference.expected, strict=True)):
-        fault = judge.fault(call, expected, run(guest, "b", call, wall_s=wall_s).bodies[0])
+        fault = judge.fault(call, expected, run(guest, "b", call, wall_s=wall_s).body)
         if fault:
             return Verdict("incorrect", fault, inputs=number + 1)
     return None
@@ -242,7 +242,7 @@ def _fresh_calls(workload: Workload, seed: int, size: int, number: int) -> Itera
 def _compare(trio: _Trio, judge: Judge, calls: Iterable[bytes]) -> Verdict | int:
     number = 0
     for number, call in enumerate(calls, 1):
-        expected, actual = (run(guest, "a", call).bodies[0] for guest in (trio.original, trio.candidate))
+        expected, actual = (run(guest, "a", call).body for guest in (trio.original, trio.candidate))
         fault = judge.fault(call, expected, actual)
         if fault:
             return Verdict("incorrect", fault, inputs=number, confirmed=True)
@@ -255,17 +255,18 @@ def _lock_step(
     logs: list[float] = []
     shares: list[float] = []
     fresh = count(seed + 1_000_000)
-    spent, number = 0, reference.repeat
+    spent, number, repeat = 0, 1, reference.repeat
     while True:
         calls = [pickle.dumps(judge.workload.call(next(fresh), reference.size)) for _ in range(number)]
-        bill = _round(trio, judge, calls, swapped=len(logs) % 2 == 1)
+        bill = _round(trio, judge, calls, repeat, swapped=len(logs) % 2 == 1)
         compared += number
         if isinstance(bill, str):
             return Verdict("incorrect", bill, inputs=compared, confirmed=True)
         net = max(bill.candidate - bill.null, 1)
         spent += bill.original + bill.candidate
         if spent == bill.original + bill.candidate:  # the first round warms up, and tells how long slices are
-            number = max(number, min(_MOST_CALLS, math.ceil(_LEAST_SLICE_NS / net * number)))
+            affordable = int(most_s * 1e9 / (bill.original + bill.candidate) / (_LEAST_ROUNDS + 1))
+            number = max(1, min(_MOST_CALLS, math.ceil(_LEAST_SLICE_NS / net), affordable))
             continue
         logs.append(math.log(max(bill.original - bill.null, 1) / net))
         shares.append(bill.null / max(bill.candidate, 1))
@@ -285,16 +286,17 @@ class _Bill:
     null: int
 
 
-def _round(trio: _Trio, judge: Judge, calls: list[bytes], *, swapped: bool) -> _Bill | str:
+def _round(trio: _Trio, judge: Judge, calls: list[bytes], repeat: int, *, swapped: bool) -> _Bill | str:
     """The calls in both guests, and nothing in the null guest; or what is wrong with the candidate's outputs."""
-    ready = {"op": "ready", "slot": "a", "calls": [len(call) for call in calls]}
+    ready = {"op": "ready", "slot": "a", "calls": [len(call) for call in calls], "repeat": repeat}
     for guest in (trio.original, trio.candidate):
         guest.ask(ready, b"".join(calls))
     trio.null.ask({**ready, "calls": []})
     first, second = (trio.candidate, trio.original) if swapped else (trio.original, trio.candidate)
     bills = {guest: _billed(guest) for guest in (first, second, trio.null)}
+    collect = {"op": "collect", "slot": "a"}
     outputs = [
-        observations(guest.ask({"op": "collect", "slot": "a"})) for guest in (trio.original, trio.candidate)
+        observations(guest.ask(collect, answers=len(calls))) for guest in (trio.original, trio.candidate)
     ]
     for call, expected, actual in zip(calls, *outputs, strict=True):
         fault = judge.fault(call, expected, actual)

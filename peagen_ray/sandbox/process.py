@@ -15,6 +15,8 @@ from peagen_ray.launcher.client import Child, Launcher, Limits, SpawnSpec
 from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, pack, unpack
 
 _OPEN_FILES: Final = 64
+_HEADER_LIMIT: Final = 64 << 10
+"""Bytes that an answer may have beside its observations."""
 
 
 class ProcessSandbox(Sandbox):
@@ -61,13 +63,15 @@ class _ProcessGuest(Guest):
         self._proc = Path("/proc") / str(child.pid)
         self._resident = 0
 
-    def ask(self, header: dict[str, Any], body: bytes = b"", *, wall_s: float | None = None) -> Answer:
+    def ask(
+        self, header: dict[str, Any], body: bytes = b"", *, wall_s: float | None = None, answers: int = 1
+    ) -> Answer:
         limit = self._limits.output_kb << 10
         patience = self._limits.wall_s if wall_s is None else wall_s
         deadline = time.monotonic() + patience
         try:
             self._child.send(pack({**header, "limit": limit}, body), deadline)
-            answer = unpack(self._child.receive(2 * limit + 4096, deadline))
+            answer = unpack(self._child.receive(answers * limit + _HEADER_LIMIT, deadline))
         except framing.ChannelTimeout:
             self._refuse_flood(limit)
             raise self._failed("timeout", f"no answer within {patience:g} s") from None

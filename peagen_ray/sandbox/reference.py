@@ -17,12 +17,12 @@ from peagen_ray.workload.target import Call
 STANDARD_MS: Final = 200.0
 """CPU time that the original takes on the standard input set at least, in milliseconds."""
 
-SLICE_S: Final = 0.01
+SLICE_S: Final = 0.005
 """CPU seconds that one call of the original should take at least, so that it can be timed."""
 
 _EDGES: Final = 40
 _SMALL: Final = 12
-_TIMED: Final = 8
+_TIMED: Final = 6
 _EDGE_WALL_S: Final = 1.0
 _PROBE_WALL_S: Final = 10.0
 _LOAD_WALL_S: Final = 30.0
@@ -115,17 +115,16 @@ class Reference:
 
 
 class Observed(NamedTuple):
-    """What a guest answered to calls: CPU nanoseconds of all, and the encoded observation of each."""
+    """What a guest answered to a call: CPU nanoseconds, and the encoded observation."""
 
     ns: int
-    bodies: list[bytes]
+    body: bytes
 
 
-def run(guest: Guest, slot: str, *calls: bytes, wall_s: float | None = None) -> Observed:
-    """Make calls in a guest; raises GuestFailed when there is no observation to be had."""
-    header = {"op": "run", "slot": slot, "calls": [len(call) for call in calls]}
-    answer = guest.ask(header, b"".join(calls), wall_s=wall_s)
-    return Observed(int(answer.header["ns"]), observations(answer))
+def run(guest: Guest, slot: str, call: bytes, *, wall_s: float | None = None) -> Observed:
+    """Make a call in a guest; raises GuestFailed when there is no observation to be had."""
+    answer = guest.ask({"op": "run", "slot": slot, "calls": [len(call)], "repeat": 1}, call, wall_s=wall_s)
+    return Observed(int(answer.header["ns"]), observations(answer)[0])
 
 
 def observations(answer: Answer) -> list[bytes]:
@@ -207,13 +206,18 @@ def _scale(workload: Workload, subject: Subject, sandbox: Sandbox, limits: Guest
 
 def _must_run(guest: Guest, call: bytes) -> bytes:
     try:
-        return run(guest, "a", call).bodies[0]
+        return run(guest, "a", call).body
     except GuestFailed as error:
         raise WorkloadError(f"the original fails on its own inputs: {error}") from error
 
 
 def _time_slices(guest: Guest, calls: Sequence[bytes], repeat: int) -> list[float]:
-    return [run(guest, "a", *[call] * repeat).ns / 1e9 for call in calls]
+    """CPU seconds of ``repeat`` calls, for each of the calls."""
+    found = []
+    for call in calls:
+        guest.ask({"op": "ready", "slot": "a", "calls": [len(call)], "repeat": repeat}, call)
+        found.append(guest.ask({"op": "go", "slot": "a"}).header["ns"] / 1e9)
+    return found
 
 
 def _small(workload: Workload, seed: int, size: int) -> Iterable[Call]:
@@ -261,7 +265,7 @@ def _observe_all(
     try:
         for call in calls:
             try:
-                found.append((call, run(guest, "a", call, wall_s=_EDGE_WALL_S).bodies[0]))
+                found.append((call, run(guest, "a", call, wall_s=_EDGE_WALL_S).body))
             except GuestFailed:
                 found.append((call, None))
                 guest = _original(subject, sandbox, limits)

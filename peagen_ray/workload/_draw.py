@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import DataObject, SearchStrategy
+    from hypothesis.strategies import DataObject
 
 T = TypeVar("T")
 
 REAL_STEP = 257 / 1024
 """Floats are multiples of this: sums of them are exact, so that their order does not matter."""
 
-_SYLLABLES = "ba ce di fo gu ha je ki lo mu na pe ri so tu va".split()
+_SYLLABLES = ["ba", "ce", "di", "fo", "gu", "ha", "je", "ki", "lo", "mu", "na", "pe", "ri", "so", "tu", "va"]
 _EDGE_ALPHABET = "abcAB01 \n\t.,-_'\"\\/éßİ中\u0301\u200b\u2028\U0001f600"
 _EDGE_WORDS = ("", "a", "b", "ab", "ba", "A", "aa", " ", "é", "ß", "0", "a b", "中")
 _POOL = 64
@@ -126,10 +126,6 @@ class Bulk(Drawing):
         """From 0 up to ``limit``."""
         return int(self.rng.random() * self.limit)
 
-    def real(self) -> float:
-        """From 0 up to about ``limit``, four times as many different ones as integers."""
-        return int(self.rng.random() * self.limit * 4) * REAL_STEP
-
     def numbers(self, count: int) -> list[int]:
         """See ``Drawing``."""
         return self.rng.choices(range(self.limit), k=count)
@@ -180,7 +176,8 @@ class Edge(Drawing):
 
     def between(self, low: int, high: int) -> int:
         """See ``Drawing``."""
-        return self._draw(self._st.integers(low, high))
+        drawn: int = self._data.draw(self._st.integers(low, high))
+        return drawn
 
     def scalar(self) -> int:
         """From 0 to one more than ``size``."""
@@ -189,29 +186,30 @@ class Edge(Drawing):
     def number(self) -> int:
         """Mostly close to zero, of either sign."""
         st = self._st
-        return self._draw(st.one_of(st.integers(-3, 3), st.integers(0, 9), st.integers(-1000, 1000)))
+        drawn: int = self._data.draw(st.integers(-3, 3) | st.integers(0, 9) | st.integers(-1000, 1000))
+        return drawn
 
     def word(self) -> str:
         """Mostly one of a few."""
         st = self._st
-        return self._draw(st.one_of(st.sampled_from(_EDGE_WORDS), st.text(_EDGE_ALPHABET, max_size=4)))
+        drawn: str = self._data.draw(st.sampled_from(_EDGE_WORDS) | st.text(_EDGE_ALPHABET, max_size=4))
+        return drawn
 
     def text(self, length: int) -> str:
         """At most ``length`` characters of several scripts."""
         st = self._st
-        narrow, wide = st.text("ab", max_size=length), st.text(_EDGE_ALPHABET, max_size=length)
-        return self._draw(st.one_of(narrow, wide))
+        drawn: str = self._data.draw(
+            st.text("ab", max_size=length) | st.text(_EDGE_ALPHABET, max_size=length)
+        )
+        return drawn
 
     def custom(self, kind: Any) -> Any:
         """See ``Drawing``."""
-        return self._draw(self._st.from_type(kind))
+        return self._data.draw(self._st.from_type(kind))
 
     def length(self, size: int) -> int:
         """Usually the same for all collections of the call; once in four calls each has its own."""
         return self.between(0, size) if self._uneven else size
-
-    def _draw(self, strategy: SearchStrategy[T]) -> T:
-        return self._data.draw(strategy)
 
 
 @functools.cache

@@ -114,7 +114,14 @@ class _Encoder:
         if kind is list or kind is tuple:
             return self._rows(value, index) or [kind.__name__, self.slots(value)]
         writer = _NODES.get(kind)
-        return self._other(value) if writer is None else writer(self, value)
+        if writer is not None:
+            return writer(self, value)
+        try:
+            return self._other(value)
+        except ValueTooLarge:
+            raise
+        except Exception as error:  # noqa: BLE001  (an object whose class defends itself is known by that)
+            return ["object", type.__repr__(kind), None, ["unreadable"], [type(error).__name__]]
 
     def _rows(self, items: Sequence[Any], index: int) -> Node | None:
         """A sequence of lists or tuples of scalars in one piece; each row can still be referred to."""
@@ -134,7 +141,7 @@ class _Encoder:
         """Any value that is not exactly of a built-in container type."""
         kind = type(value)
         mro: tuple[type, ...] = _MRO.__get__(kind)
-        if isinstance(value, Drained):
+        if kind is Drained:
             return self.iterator(value)
         if BaseException in mro:
             return ["error", type_name(kind), _message(value)]
@@ -145,7 +152,7 @@ class _Encoder:
             return self.ndarray(value)
         if numpy is not None and numpy.generic in mro:
             return ["npscalar", _dtype(value.dtype), [], to_base64(value.tobytes())]
-        if isinstance(value, type | ModuleType) or _is_named(value):
+        if type in mro or ModuleType in mro or _is_named(value):
             return ["reference", self.slot(Named(_qualified(value)))]
         if hasattr(kind, "__next__") and hasattr(kind, "__iter__"):
             return self.iterator(drain(value, min(self.left, DRAIN_LIMIT)))
@@ -237,7 +244,7 @@ def type_name(kind: type) -> str:
 
 
 def _qualified(value: Any) -> str:
-    if isinstance(value, ModuleType):
+    if type(value) is ModuleType:
         return f"module {value.__name__}"
     return f"{value.__module__}.{value.__qualname__}"
 

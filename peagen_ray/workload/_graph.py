@@ -165,7 +165,8 @@ class _Checker:
             raise MalformedValue("an array of an unknown dtype")
         size = self.dimensions(node, 2)
         self.binary(node)
-        if (size and len(node[3]) % size) or (not size and node[3]):
+        width = _item_bytes(node[1])
+        if len(node[3]) != size * width if width else size and len(node[3]) % size:
             raise MalformedValue("an array whose bytes do not fill its shape")
 
     def dimensions(self, node: Node, at: int) -> int:
@@ -209,6 +210,12 @@ class _Checker:
 
     def reference(self, node: Node) -> None:
         node[1] = self.slot(node[1])
+
+
+def _item_bytes(dtype: str) -> int:
+    """Bytes of one item of a plain dtype; 0 for a structured one."""
+    match = re.match(r"[<>|=]([a-zA-Z])(\d+)", dtype)
+    return 0 if match is None else int(match[2]) * (4 if match[1] == "U" else 1)
 
 
 _SHAPES: dict[str, tuple[int, Callable[[_Checker, Node], None]]] = {

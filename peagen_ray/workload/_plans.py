@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import enum
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any
 
 from peagen_ray.workload._draw import REAL_STEP, Drawing, word
@@ -15,7 +17,9 @@ from peagen_ray.workload._draw import REAL_STEP, Drawing, word
 INNER = 3
 """How many elements a collection gets inside elements of another, such as a dict's values."""
 
-_EPOCH = dt.datetime(2020, 1, 1)  # noqa: DTZ001  (naive, as the annotation says)
+_EPOCH = dt.datetime(2020, 1, 1)
+
+Links = Callable[[Drawing, list[Any]], Any]
 
 BULK_LEAVES: dict[Any, Callable[[Drawing], Any]] = {
     complex: lambda d: complex(d.real(), d.real()),
@@ -28,20 +32,22 @@ BULK_LEAVES: dict[Any, Callable[[Drawing], Any]] = {
 """Types that hypothesis would draw from all of history, where nearby values serve better."""
 
 
-class Plan:
+class Plan(ABC):
     """Makes values of one type.
 
     Attributes:
         recursive: its values may hold others of the class that is being drawn.
+        endless: each of its values does.
         depth: levels of sequences inside each other; 0 for anything else.
     """
 
     recursive: bool = False
+    endless: bool = False
     depth: int = 0
 
+    @abstractmethod
     def draw(self, d: Drawing, size: int) -> Any:
         """One value, with about ``size`` parts where it has parts."""
-        raise AssertionError
 
     def fill(self, d: Drawing, count: int) -> list[Any]:
         """Many values, as elements of a collection."""
@@ -51,7 +57,7 @@ class Plan:
 class Int(Plan):
     """Integers."""
 
-    def draw(self, d: Drawing, size: int) -> int:
+    def draw(self, d: Drawing, _size: int) -> int:
         """See ``Plan``."""
         return d.number()
 
@@ -63,7 +69,7 @@ class Int(Plan):
 class Float(Plan):
     """Finite floats."""
 
-    def draw(self, d: Drawing, size: int) -> float:
+    def draw(self, d: Drawing, _size: int) -> float:
         """See ``Plan``."""
         return d.real()
 
@@ -75,7 +81,7 @@ class Float(Plan):
 class Str(Plan):
     """Words; a text that is an argument of its own is drawn by ``_arguments``."""
 
-    def draw(self, d: Drawing, size: int) -> str:
+    def draw(self, d: Drawing, _size: int) -> str:
         """See ``Plan``."""
         return d.word()
 
@@ -98,7 +104,7 @@ class Choice(Plan):
 
     values: tuple[Any, ...]
 
-    def draw(self, d: Drawing, size: int) -> Any:
+    def draw(self, d: Drawing, _size: int) -> Any:
         """See ``Plan``."""
         return d.pick(self.values)
 
@@ -109,7 +115,7 @@ class Leaf(Plan):
 
     kind: Any
 
-    def draw(self, d: Drawing, size: int) -> Any:
+    def draw(self, d: Drawing, _size: int) -> Any:
         """See ``Plan``."""
         make = BULK_LEAVES.get(self.kind)
         return d.custom(self.kind) if make is None else make(d)
@@ -136,12 +142,15 @@ class OneOf(Plan):
 
     def __post_init__(self) -> None:
         self.recursive = any(plan.recursive for plan in self.plans)
+        self.endless = not self.optional and all(plan.endless for plan in self.plans)
 
     def draw(self, d: Drawing, size: int) -> Any:
         """See ``Plan``."""
-        if self.optional and (size <= 0 or d.too_deep if self.recursive else d.chance(8)):
+        at_end = self.recursive and (size <= 0 or d.too_deep)
+        if self.optional and (at_end or (not self.recursive and d.chance(8))):
             return None
-        return d.pick(self.plans).draw(d, size)
+        ending = [plan for plan in self.plans if not plan.endless]
+        return d.pick(ending if at_end else self.plans).draw(d, size)
 
 
 @dataclass
@@ -195,6 +204,7 @@ class Tuple(Plan):
 
     def __post_init__(self) -> None:
         self.recursive = any(item.recursive for item in self.items)
+        self.endless = any(item.endless for item in self.items)
 
     def draw(self, d: Drawing, size: int) -> tuple[Any, ...]:
         """See ``Plan``."""
@@ -212,7 +222,7 @@ class Dict(Plan):
     make: Callable[[dict[Any, Any]], Any]
     key: Plan
     value: Plan
-    links: Callable[[Drawing, list[Any]], Any] | None = None
+    links: Links | None = None
 
     def __post_init__(self) -> None:
         self.recursive = self.value.recursive
@@ -234,11 +244,13 @@ class Dict(Plan):
             return list(range(count))
         return [word(index) for index in range(count)]
 
-    def _graph(self, d: Drawing, keys: list[Any], links: Callable[[Drawing, list[Any]], Any]) -> dict[Any, Any]:
+    def _graph(
+        self, d: Drawing, keys: list[Any], links: Callable[[Drawing, list[Any]], Any]
+    ) -> dict[Any, Any]:
         """Each node leads to the next on a path through all of them, and to up to three others."""
         order = d.shuffled(keys)
         graph = {}
-        follower = dict(zip(order, order[1:], strict=False))
+        follower = dict(pairwise(order))
         for key in keys:
             near = {follower[key]: None} if key in follower else {}
             near.update((d.pick(keys), None) for _ in range(d.between(0, INNER)))
@@ -249,7 +261,7 @@ class Dict(Plan):
 
 @dataclass
 class Record(Plan):
-    """An object of a class, made from its fields: dataclass, named tuple, typed dict, annotated ``__init__``."""
+    """An object made from its fields: a dataclass, named tuple, typed dict, or by its ``__init__``."""
 
     make: Callable[..., Any]
     fields: dict[str, Plan] = field(default_factory=dict)
@@ -271,6 +283,7 @@ class Again(Plan):
     plans: dict[Any, Plan]
     kind: Any
     recursive: bool = True
+    endless: bool = True
 
     def draw(self, d: Drawing, size: int) -> Any:
         """See ``Plan``."""
@@ -284,16 +297,14 @@ class Rows(Plan):
     value: Plan
     make: Callable[[dict[Any, Any]], Any] = dict
 
-    def draw(self, d: Drawing, size: int) -> Any:
+    def draw(self, d: Drawing, _size: int) -> Any:
         """See ``Plan``."""
         return self.fill(d, 1)[0]
 
     def fill(self, d: Drawing, count: int) -> list[Any]:
         """Rows over two to five keys."""
         keys = [word(index) for index in range(d.between(2, 5))]
-        return [
-            self.make(dict(zip(keys, self.value.fill(d, len(keys)), strict=True))) for _ in range(count)
-        ]
+        return [self.make(dict(zip(keys, self.value.fill(d, len(keys)), strict=True))) for _ in range(count)]
 
 
 def distinct(plan: Plan, d: Drawing, count: int) -> list[Any]:

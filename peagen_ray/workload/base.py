@@ -51,6 +51,17 @@ class Workload(ABC):
     def edges(self, seed: int, count: int) -> list[Call]:
         """At most ``count`` calls on small and unusual inputs."""
 
+    def accepts(self, observation: bytes) -> bool:  # noqa: ARG002
+        """Whether what the original did shows that the input was a valid one.
+
+        An input that was made blindly and that the original only stumbles over (an ``IndexError`` that it
+        does not raise itself) proves nothing about a candidate: leave it out. A file's inputs are all valid.
+
+        Args:
+            observation: what ``equality.observe`` wrote on the original's call.
+        """
+        return True
+
     def check_observation(self, call: Call, observation: bytes) -> str | None:
         """Judge by the workload's own check; only where ``has_check``.
 

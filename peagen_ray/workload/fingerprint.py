@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+from collections.abc import Iterator
+
+_Documented = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module
 
 
 def fingerprint(source: str) -> str:
@@ -12,13 +15,34 @@ def fingerprint(source: str) -> str:
     Raises:
         SyntaxError: the source does not parse.
     """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Module)):
-            _drop_docstring(node)
-    return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest()
+    return fingerprint_of(ast.parse(source.removeprefix("\ufeff")))
 
 
-def _drop_docstring(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Module) -> None:
-    if ast.get_docstring(node, clean=False) is not None:
-        node.body = node.body[1:] or [ast.Pass()]
+def fingerprint_of(tree: ast.Module) -> str:
+    """The fingerprint of a source text that was parsed already; the tree is left as it is."""
+    documented = [(node, node.body) for node in _documented(tree)]
+    try:
+        for node, body in documented:
+            node.body = body[1:] or [ast.Pass()]
+        return hashlib.blake2b(ast.dump(tree).encode(), digest_size=8).hexdigest()
+    finally:
+        for node, body in documented:
+            node.body = body
+
+
+def _documented(tree: ast.Module) -> Iterator[_Documented]:
+    """Whatever begins with a docstring; only statements hold such, so expressions are not looked into."""
+    todo: list[ast.AST] = [tree]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, _Documented) and node.body and _is_text(node.body[0]):
+            yield node
+        for name in ("body", "orelse", "finalbody", "handlers", "cases"):
+            block = getattr(node, name, None)
+            if isinstance(block, list):
+                todo += block
+
+
+def _is_text(node: ast.stmt) -> bool:
+    value = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(value, ast.Constant) and isinstance(value.value, str)

@@ -1,3 +1,3 @@
 import pytest
 
-pytest.register_assert_rewrite("peagen_ray.testing.queue_suite", "peagen_ray.testing.result_suite")
+pytest.register_assert_rewrite("peagen_ray.testing")

@@ -82,7 +82,7 @@ def test_an_invalid_vector_is_refused(kind: str, path: Path) -> None:
     assert not isinstance(caught.value, UnsupportedSchema)
     assert len(str(caught.value)) < 500
     try:
-        parsed = json.loads(raw)
+        parsed = json.loads(raw.decode())
     except ValueError:
         return
     assert validator(kind).is_valid(parsed) is (path.stem in BEYOND_A_SCHEMA)

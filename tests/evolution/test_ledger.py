@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import json
-import multiprocessing
 import os
+import subprocess
+import sys
 
 import pyarrow as pa
 import pytest
@@ -217,7 +218,9 @@ def test_a_tail_that_is_no_event_is_cut(recorded, tmp_path, tail):
 def test_a_batch_whose_body_never_reached_the_disk_is_cut(recorded, tmp_path):
     data, ends = recorded
     path = tmp_path / "ledger.arrow"
-    path.write_bytes(data[: ends[2].offset + 2500] + b"\0" * (len(data) - ends[2].offset - 2500))
+    start = ends[2].offset
+    body = start + 8 + int.from_bytes(data[start + 4 : start + 8], "little")
+    path.write_bytes(data[:body] + b"\0" * (len(data) - body))
     with Ledger.open(path) as ledger:
         assert ledger.position == ends[2]
 
@@ -295,8 +298,15 @@ def test_a_file_that_is_not_arrow_is_refused_and_left_alone(path):
 
 
 def test_a_directory_is_no_ledger(tmp_path):
-    with pytest.raises((LedgerError, IsADirectoryError)):
+    with pytest.raises(LedgerError, match="cannot be opened"):
         Ledger.open(tmp_path)
+    with pytest.raises(LedgerError, match="no ledger"):
+        list(read(tmp_path))
+
+
+def test_a_ledger_cannot_begin_in_a_directory_that_is_not_there(tmp_path):
+    with pytest.raises(LedgerError, match=r"nowhere"):
+        Ledger.create(tmp_path / "nowhere" / "ledger.arrow", META)
 
 
 def test_a_second_writer_is_refused(path):
@@ -307,24 +317,25 @@ def test_a_second_writer_is_refused(path):
     Ledger.open(path).close()
 
 
-def _hold(path, pipe):
-    with Ledger.open(path):
-        pipe.send("held")
-        pipe.recv()
+HOLD = """
+import sys, pathlib
+from peagen_ray.evolution.ledger import Ledger
+with Ledger.open(pathlib.Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
 
 
 def test_the_lock_holds_between_processes_and_ends_with_the_process(path):
     written(path)
-    ours, theirs = multiprocessing.get_context("spawn").Pipe()
-    process = multiprocessing.get_context("spawn").Process(target=_hold, args=(path, theirs))
-    process.start()
-    try:
-        assert ours.poll(60)
-        with pytest.raises(LedgerError, match="another process"):
-            Ledger.open(path)
-    finally:
-        process.kill()
-        process.join(60)
+    command = [sys.executable, "-c", HOLD, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        try:
+            assert process.stdout.readline() == b"held\n"
+            with pytest.raises(LedgerError, match="another process"):
+                Ledger.open(path)
+        finally:
+            process.kill()
     Ledger.open(path).close()
 
 
@@ -362,6 +373,14 @@ def test_a_write_that_fails_leaves_the_file_as_it_was_and_takes_no_more(path, fa
         with pytest.raises(LedgerError, match="earlier write failed"):
             ledger.append([an_event(2)])
     assert [event.n for event in read(path)] == [0]
+
+
+def test_a_ledger_that_could_not_be_begun_may_be_begun_later(path, failing):
+    failing(OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(LedgerError, match="No space left"):
+        Ledger.create(path, META)
+    written(path, [an_event(0)])
+    assert len(list(read(path))) == 1
 
 
 def test_a_write_that_is_interrupted_takes_no_more_events_after_the_gap(path, failing):

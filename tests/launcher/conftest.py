@@ -1,79 +1,16 @@
 import os
-import select
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from peagen_ray.launcher import linux
-from peagen_ray.launcher.client import Child, Launcher, Limits, SpawnSpec
+from peagen_ray.launcher.client import Launcher
 
 sys.path.insert(0, str(Path(__file__).parent))
-
 os.environ["PEAGEN_PLANTED_KEY"] = "sk-planted"
 
-
-def wait_gone(pid: int, seconds: float = 10.0) -> bool:
-    """Whether the process ends within so many seconds; a zombie has ended."""
-    try:
-        pidfd = os.pidfd_open(pid)
-    except ProcessLookupError:
-        return True
-    try:
-        poll = select.poll()
-        poll.register(pidfd, select.POLLIN)
-        return bool(poll.poll(seconds * 1000))
-    finally:
-        os.close(pidfd)
-
-
-class Bench:
-    """A launcher and what tests ask of it."""
-
-    def __init__(self, launcher: Launcher, root: Path) -> None:
-        self.launcher = launcher
-        self.root = root
-        self._made = 0
-
-    @property
-    def guard(self) -> int:
-        return self.launcher._process.pid
-
-    @property
-    def server(self) -> int:
-        return linux.children(self.guard)[0]
-
-    def below(self) -> list[int]:
-        """Processes that the launcher is responsible for."""
-        return list(linux.descendants(self.server))
-
-    def scratch(self) -> Path:
-        self._made += 1
-        path = self.root / f"scratch-{self._made}"
-        path.mkdir()
-        return path
-
-    def spec(self, entry: str, **fields) -> SpawnSpec:
-        return SpawnSpec(f"launcher_entries:{entry}", fields.pop("scratch", None) or self.scratch(), **fields)
-
-    def spawn(self, entry: str, **fields) -> Child:
-        return self.launcher.spawn(self.spec(entry, **fields))
-
-    def ask(self, expression: str, **fields) -> str:
-        """What a fresh child makes of an expression; see ``launcher_entries.evaluate``."""
-        with self.spawn("evaluate", **fields) as child:
-            child.send(expression.encode())
-            answer = child.receive(1 << 20, time.monotonic() + 20).decode()
-            assert child.wait(20).code == 0, child.output()
-        return answer
-
-    def started(self, entry: str, **fields) -> tuple[Child, list[int]]:
-        """A child, and the processes that it says it has started."""
-        child = self.spawn(entry, **fields)
-        pids = child.receive(1 << 16, time.monotonic() + 20).decode().split()
-        return child, [int(pid) for pid in pids]
+from launcher_bench import Bench
 
 
 @pytest.fixture(scope="session")
@@ -87,6 +24,7 @@ def bench(shared_launcher: Launcher, tmp_path: Path) -> Iterator[Bench]:
     """A launcher that all tests share; at the end nothing of theirs may be left."""
     bench = Bench(shared_launcher, tmp_path)
     yield bench
+    bench.ask("'the launcher has had its turn'")
     assert bench.below() == []
 
 
@@ -95,6 +33,3 @@ def own_bench(tmp_path: Path) -> Iterator[Bench]:
     """A launcher to be mistreated."""
     with Launcher.start(["launcher_entries"]) as launcher:
         yield Bench(launcher, tmp_path)
-
-
-__all__ = ["Bench", "Limits", "wait_gone"]

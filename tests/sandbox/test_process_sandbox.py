@@ -27,7 +27,7 @@ def start(sandbox: ProcessSandbox, source: str) -> Guest:
 
 
 def observed(guest: Guest, argument: object, wall_s: float | None = None) -> Observation:
-    return Observation.read(run(guest, "a", pickle.dumps(Call((argument,))), wall_s=wall_s).bodies[0])
+    return Observation.read(run(guest, "a", pickle.dumps(Call((argument,))), wall_s=wall_s).body)
 
 
 def test_a_guest_answers_a_call_with_what_it_returned(sandbox: ProcessSandbox) -> None:
@@ -113,7 +113,7 @@ def test_classes_of_the_target_are_those_of_the_loaded_program(sandbox: ProcessS
     with installed(module):
         call = pickle.dumps(Call((module.P(5),)))
     with start(sandbox, source) as guest:
-        assert Observation.read(run(guest, "a", call).bodies[0]).value == (True, 5)
+        assert Observation.read(run(guest, "a", call).body).value == (True, 5)
 
 
 def test_a_message_survives_packing() -> None:

@@ -35,7 +35,7 @@ def hoist_point(draft: Draft, node: ast.expr, expression: ast.expr) -> ast.stmt 
     comprehension that does. None where there is no such thing.
     """
     best: ast.stmt | None = None
-    if _inner_names(draft, node) & {place.split(".")[0] for place in places(expression)}:
+    if inner_names(draft, node) & {place.split(".")[0] for place in places(expression)}:
         return None
     if _is_comprehended(draft, node):
         best = draft.statement(node)
@@ -46,7 +46,7 @@ def hoist_point(draft: Draft, node: ast.expr, expression: ast.expr) -> ast.stmt 
     return best
 
 
-def _inner_names(draft: Draft, node: ast.AST) -> set[str]:
+def inner_names(draft: Draft, node: ast.AST) -> set[str]:
     """Names that comprehensions and lambdas around ``node`` bind."""
     names: set[str] = set()
     up = draft.parent(node)

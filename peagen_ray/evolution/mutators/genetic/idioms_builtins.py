@@ -147,7 +147,9 @@ class PalindromeLoop(Rewrite):
             for other in ("len(XS) - 1 - I", "len(XS) - I - 1", "-1 - I", "-(I + 1)", "-I - 1", "~I")
         ),
         Rule(
-            "I = 0; J = len(XS) - 1\nwhile I < J:\n if XS[I] != XS[J]: return False\n I += 1; J -= 1\nreturn True",
+            "I = 0\nJ = len(XS) - 1\n"
+            "while I < J:\n if XS[I] != XS[J]: return False\n I += 1\n J -= 1\n"
+            "return True",
             "return XS == XS[::-1]",
         ),
         *(

@@ -88,6 +88,9 @@ class Dedupe(Rewrite):
     )
 
 
+_EACH = "for I in range(len(XS)):"
+
+
 class HasDuplicates(Rewrite):
     """Whether anything repeats: compare the length with the set's."""
 
@@ -96,9 +99,9 @@ class HasDuplicates(Rewrite):
         Rule(f"{loop}\nreturn {last}", f"return len(XS) {sign} len(set(XS))")
         for found, last, sign in (("True", "False", "!="), ("False", "True", "=="))
         for loop in (
-            f"for I in range(len(XS)):\n for J in range(I + 1, len(XS)):\n  if XS[I] == XS[J]: return {found}",
-            f"for I in range(len(XS)):\n for J in range(len(XS)):\n  if I != J and XS[I] == XS[J]: return {found}",
-            f"for I in range(len(XS)):\n if XS[I] in XS[I + 1:]: return {found}",
+            f"{_EACH}\n for J in range(I + 1, len(XS)):\n  if XS[I] == XS[J]: return {found}",
+            f"{_EACH}\n for J in range(len(XS)):\n  if I != J and XS[I] == XS[J]: return {found}",
+            f"{_EACH}\n if XS[I] in XS[I + 1:]: return {found}",
             f"for X in XS:\n if XS.count(X) > 1: return {found}",
             f"A = []\nfor X in XS:\n if X in A: return {found}\n A.append(X)",
             f"A = set()\nfor X in XS:\n if X in A: return {found}\n A.add(X)",

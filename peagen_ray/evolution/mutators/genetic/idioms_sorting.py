@@ -14,6 +14,7 @@ from peagen_ray.evolution.mutators.genetic.base import (
     parse_statements,
     statements,
 )
+from peagen_ray.evolution.mutators.genetic.compare import same_code
 from peagen_ray.evolution.mutators.genetic.match import matches
 from peagen_ray.evolution.mutators.genetic.nodes import own_blocks, place, places
 from peagen_ray.evolution.mutators.genetic.ordering import (
@@ -26,6 +27,7 @@ from peagen_ray.evolution.mutators.genetic.ordering import (
     orderings,
 )
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit, Rewrite, Rule
+from peagen_ray.evolution.mutators.genetic.tidy import tidied
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class _Sorts(Edit[Sorting]):
             for node in ast.walk(statement):
                 if isinstance(node, ast.Call) and _is_sort(node.func):
                     node.keywords = copy.deepcopy(site.keywords)
-        draft.replace(site.node, *made)
+        draft.replace(site.node, *(tidied(statement, {}) for statement in made))
         if any(isinstance(n, ast.Name) and n.id == "functools" for k in site.keywords for n in ast.walk(k)):
             draft.ensure_import("import functools")
         return True
@@ -131,13 +133,9 @@ def _inserted_into(loop: ast.For) -> list[str]:
     names: list[str] = []
     for each in statements(loop):
         found = matches("XS.insert(I, X)", each.value) if isinstance(each, ast.Expr) else None
-        if found is not None and isinstance(loop.target, ast.Name) and isinstance(found["X"], ast.Name):
-            if found["X"].id == loop.target.id and isinstance(found["XS"], ast.expr):
-                names.append(place(found["XS"]))
+        if found is not None and same_code(found["X"], loop.target) and isinstance(found["XS"], ast.expr):
+            names.append(place(found["XS"]))
     return list(dict.fromkeys(filter(None, names)))
-
-
-_TAKES = ("XS.remove(M)", "XS.pop(M)", "XS.pop(XS.index(M))")
 
 
 class ExtractionSort(_Sorts):

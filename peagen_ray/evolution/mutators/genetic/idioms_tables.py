@@ -11,7 +11,7 @@ from peagen_ray.evolution.mutators.genetic.compare import same_code
 from peagen_ray.evolution.mutators.genetic.hoisting import hoist_point
 from peagen_ray.evolution.mutators.genetic.match import Match, find_any
 from peagen_ray.evolution.mutators.genetic.nodes import is_pure, position
-from peagen_ray.evolution.mutators.genetic.rewrite import Edit, build, build_expression
+from peagen_ray.evolution.mutators.genetic.rewrite import Edit, Rewrite, Rule, build, build_expression
 from peagen_ray.evolution.mutators.genetic.shapes import values_of
 
 
@@ -198,10 +198,42 @@ class PrefixExtremes(TableOperator):
     IMPORTS = ("import itertools",)
 
 
+class MatrixColumns(TableOperator):
+    """The inner products of a matrix multiplication go through columns that are made once."""
+
+    NAME = "matrix-columns"
+    WEIGHT = 1.5
+    STEM = "columns"
+    LOOKUPS = (
+        Lookup(
+            "sum(P[K] * XS[K][J] for K in range(N))", "list(zip(*XS))", "sum(map(operator.mul, P, TABLE[J]))"
+        ),
+        Lookup("[R[J] for R in XS]", "[list(fresh_column) for fresh_column in zip(*XS)]", "TABLE[J]"),
+        Lookup("sum(R[J] for R in XS)", "list(map(sum, zip(*XS)))", "TABLE[J]"),
+    )
+    IMPORTS = ("import operator",)
+
+
+class DotProduct(Rewrite):
+    """The inner product of two vectors is a sum over ``map``."""
+
+    NAME = "dot-product"
+    RULES = tuple(
+        Rule(scan, "sum(map(operator.mul, P, Q))", imports=("import operator",))
+        for scan in (
+            "sum(P[K] * Q[K] for K in range(N))",
+            "sum([P[K] * Q[K] for K in range(N)])",
+            "sum(A * B for (A, B) in zip(P, Q))",
+        )
+    )
+
+
 OPERATORS: tuple[Operator, ...] = (
     MembershipTable(),
     CountTable(),
     PositionTable(),
     PrefixSums(),
     PrefixExtremes(),
+    MatrixColumns(),
+    DotProduct(),
 )

@@ -116,12 +116,20 @@ def find_any(draft: Draft, patterns: tuple[str, ...]) -> Iterator[tuple[int, Mat
             yield from _find_expressions(function, expressions, matcher)
 
 
-def matches(pattern: str, node: ast.AST) -> Bindings | None:
-    """What the metavariables stand for when ``pattern`` fits this one node, else None."""
+def matches(
+    pattern: str, node: ast.AST, lengths: Mapping[str, ast.Call] = MappingProxyType({})
+) -> Bindings | None:
+    """What the metavariables stand for when ``pattern`` fits this one node, else None.
+
+    Args:
+        pattern: of one statement or expression.
+        node: where it should fit.
+        lengths: names that are known to be the length of something.
+    """
     (wanted,) = _pattern(pattern)
     if isinstance(wanted, ast.Expr) and isinstance(node, ast.expr):
-        return next(_Matcher().node(wanted.value, node, {}), None)
-    return next(_Matcher().node(wanted, node, {}), None)
+        return next(_Matcher(lengths).node(wanted.value, node, {}), None)
+    return next(_Matcher(lengths).node(wanted, node, {}), None)
 
 
 def matches_block(pattern: str, block: Sequence[ast.stmt]) -> Bindings | None:

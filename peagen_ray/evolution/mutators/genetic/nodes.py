@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TypeVar, cast
 
-from peagen_ray.evolution.mutators.genetic.base import FunctionNode, blocks_of, loaded, stored
+from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, blocks_of, loaded, stored
 from peagen_ray.evolution.mutators.genetic.compare import same_code
 
 _N = TypeVar("_N", bound=ast.AST)
@@ -186,23 +186,56 @@ def mutated(node: ast.AST) -> set[str]:
     return found - {""}
 
 
-def is_pure(expression: ast.AST) -> bool:
-    """Whether evaluating it does nothing but compute, as far as names tell (``math.`` functions included)."""
+def is_pure(expression: ast.AST, known: frozenset[str] = frozenset()) -> bool:
+    """Whether evaluating it does nothing but compute, as far as names tell.
+
+    Args:
+        expression: any node.
+        known: functions that are pure, beside the builtins and those of ``math``.
+    """
     for node in ast.walk(expression):
         if isinstance(node, (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr)):
             return False
-        if isinstance(node, ast.Call) and not _is_pure_call(node):
+        if isinstance(node, ast.Call) and not _is_pure_call(node, known):
             return False
     return True
 
 
-def _is_pure_call(node: ast.Call) -> bool:
+def _is_pure_call(node: ast.Call, known: frozenset[str]) -> bool:
     func = node.func
     if isinstance(func, ast.Name):
-        return func.id in PURE_FUNCTIONS
+        return func.id in PURE_FUNCTIONS or func.id in known
     if isinstance(func, ast.Attribute):
         return func.attr in PURE_METHODS or (isinstance(func.value, ast.Name) and func.value.id == "math")
     return False
+
+
+def pure_functions(draft: Draft) -> frozenset[str]:
+    """The functions of the module that only compute: they change nothing that they did not make."""
+    functions = {n.name: n for n in draft.tree.body if isinstance(n, ast.FunctionDef)}
+    pure = frozenset(name for name, function in functions.items() if not _changes_others(function))
+    while True:
+        left = frozenset(name for name in pure if _calls_pure(functions[name], pure))
+        if left == pure:
+            return pure
+        pure = left
+
+
+def _changes_others(function: ast.FunctionDef) -> bool:
+    own = stored(function) - {argument.arg for argument in function.args.args}
+    outside = any(isinstance(n, (ast.Global, ast.Nonlocal)) for n in ast.walk(function))
+    return outside or any(changed.split(".")[0] not in own for changed in mutated(function))
+
+
+def _calls_pure(function: ast.FunctionDef, known: frozenset[str]) -> bool:
+    """Whether all that a function calls is pure, or changes what the function made itself."""
+    for node in ast.walk(function):
+        if isinstance(node, (ast.Yield, ast.YieldFrom, ast.Await)):
+            return False
+        if isinstance(node, ast.Call) and not _is_pure_call(node, known):
+            if not isinstance(node.func, ast.Attribute) or node.func.attr not in MUTATING_METHODS:
+                return False
+    return True
 
 
 def is_invariant(expression: ast.AST, within: ast.AST) -> bool:

@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 
 from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, parse_expression
 from peagen_ray.evolution.mutators.genetic.compare import same_code
-from peagen_ray.evolution.mutators.genetic.nodes import place
+from peagen_ray.evolution.mutators.genetic.nodes import PURE_FUNCTIONS, place
 
 ITEM = "item"
 """What an item is called in the keys that are found."""
 
-_RISING = (ast.Gt, ast.GtE)
-_FALLING = (ast.Lt, ast.LtE)
+_SIGNS: dict[type[ast.cmpop], int] = {ast.Gt: 1, ast.GtE: 1, ast.Lt: -1, ast.LtE: -1}
 
 
 @dataclass
@@ -49,9 +48,24 @@ class Scope:
             for one, other in zip(target.elts, value.elts, strict=False):
                 self._assigned(one, other)
         elif isinstance(target, ast.Name):
+            if self.is_part(value) and not isinstance(value, ast.Name):
+                self.sequences.add(target.id)
+                return
             key, found = self.in_item(value)
             if len(found) == 1:
                 self.items[target.id] = (key, found[0])
+
+    def is_part(self, node: ast.expr) -> bool:
+        """Whether it is the sequence, a part of it, or some of its items in another order."""
+        if isinstance(node, (ast.Name, ast.Attribute)):
+            return place(node) in self.sequences
+        if isinstance(node, ast.Subscript):
+            return isinstance(node.slice, ast.Slice) and self.is_part(node.value)
+        if isinstance(node, ast.ListComp):
+            return self.is_part(node.generators[0].iter)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args:
+            return node.func.id not in PURE_FUNCTIONS - {"list", "sorted"} and self.is_part(node.args[0])
+        return False
 
     def _looped(self, target: ast.expr, iterable: ast.expr) -> None:
         if isinstance(iterable, ast.Call) and iterable.args and isinstance(target, ast.Tuple):
@@ -106,15 +120,11 @@ def comparisons(
 ) -> Iterator[Comparison]:
     """The comparisons of items within ``node``, and within the functions that it calls with items."""
     for each in ast.walk(node):
-        if (
-            isinstance(each, ast.Compare)
-            and len(each.ops) == 1
-            and isinstance(each.ops[0], (*_RISING, *_FALLING))
-        ):
+        if isinstance(each, ast.Compare) and len(each.ops) == 1 and type(each.ops[0]) in _SIGNS:
             left, lefts = scope.in_item(each.left)
             right, rights = scope.in_item(each.comparators[0])
             if len(lefts) == len(rights) == 1 and same_code(left, right):
-                yield Comparison(left, lefts[0], 1 if isinstance(each.ops[0], _RISING) else -1)
+                yield Comparison(left, lefts[0], _SIGNS[type(each.ops[0])])
         elif isinstance(each, ast.Call) and isinstance(each.func, ast.Name) and depth:
             callee = functions.get(each.func.id)
             inner = _called(callee, each, scope) if callee is not None else None
@@ -128,7 +138,7 @@ def _called(callee: FunctionNode, call: ast.Call, scope: Scope) -> Scope | None:
     """What a called function knows of the items that it is given; None where it is given none."""
     inner = Scope(set())
     for parameter, argument in zip(callee.args.args, call.args, strict=False):
-        if isinstance(argument, (ast.Name, ast.Attribute)) and place(argument) in scope.sequences:
+        if scope.is_part(argument):
             inner.sequences.add(parameter.arg)
             continue
         key, found = scope.in_item(argument)
@@ -186,7 +196,7 @@ def _by_function(name: str, *, numeric: bool) -> list[list[ast.keyword]]:
 
 
 def moves_items(node: ast.AST, name: str, functions: Mapping[str, FunctionNode], depth: int = 3) -> bool:
-    """Whether ``node`` puts items of a sequence in the places of others, itself or by a function that it calls."""
+    """Whether ``node``, or a function that it calls, puts items of a sequence in the places of others."""
     for each in ast.walk(node):
         if (
             isinstance(each, ast.Assign)
@@ -205,9 +215,10 @@ def _moves_argument(
     callee: FunctionNode, call: ast.Call, name: str, functions: Mapping[str, FunctionNode], depth: int
 ) -> bool:
     for parameter, argument in zip(callee.args.args, call.args, strict=False):
-        if isinstance(argument, (ast.Name, ast.Attribute)) and place(argument) == name:
-            if any(moves_items(statement, parameter.arg, functions, depth) for statement in callee.body):
-                return True
+        if not isinstance(argument, (ast.Name, ast.Attribute)) or place(argument) != name:
+            continue
+        if any(moves_items(statement, parameter.arg, functions, depth) for statement in callee.body):
+            return True
     return False
 
 

@@ -1,4 +1,4 @@
-"""Recursion that remembers: caches that live for one call from outside, and recursion turned into loops."""
+"""Recursion that remembers: caches that live for one call from outside."""
 
 from __future__ import annotations
 
@@ -11,14 +11,13 @@ from peagen_ray.evolution.mutators.genetic.algorithms.recursion import (
     Role,
     is_negative,
     recursions,
-    returns_self_call,
 )
 from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, Operator, parse_expression, stored
-from peagen_ray.evolution.mutators.genetic.canonical.recipes import Cookbook, Recipe
 from peagen_ray.evolution.mutators.genetic.canonical.trees import call, clone, name
-from peagen_ray.evolution.mutators.genetic.nodes import is_call, is_constant, mutated, names_in
+from peagen_ray.evolution.mutators.genetic.nodes import is_call, is_constant, mutated, negated
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit
 
+_OF_CONTAINERS = frozenset({"len", "sum", "sorted", "enumerate", "list", "set", "tuple"})
 _CACHE = "functools.lru_cache(maxsize=None)"
 
 
@@ -121,13 +120,23 @@ def _repeats(recursion: Recursion) -> bool:
 
 def _is_scalar(recursion: Recursion, parameter: str) -> bool:
     """Whether a parameter is a number as far as can be seen: it is only passed on, or computed with."""
-    args = [recursion.argument(c, parameter) for c in recursion.calls]
-    plain = all(isinstance(a, (ast.BinOp, ast.Name, ast.Constant)) for a in args if a is not None)
-    subscripted = any(
-        isinstance(n, (ast.Subscript, ast.Attribute)) and isinstance(n.value, ast.Name) and n.value.id == parameter
-        for n in ast.walk(recursion.function)
-    )
-    return recursion.role(parameter) is Role.SAME or (plain and not subscripted)
+    if recursion.role(parameter) is not Role.KEY:
+        return recursion.role(parameter) is Role.SAME
+    return not any(_contains(node, parameter) for node in ast.walk(recursion.function))
+
+
+def _contains(node: ast.AST, parameter: str) -> bool:
+    """Whether a node uses a parameter as a container."""
+    parts: list[ast.expr] = []
+    if isinstance(node, (ast.Subscript, ast.Attribute)):
+        parts = [node.value]
+    elif isinstance(node, ast.Compare) and isinstance(node.ops[-1], (ast.In, ast.NotIn)):
+        parts = [node.comparators[-1]]
+    elif isinstance(node, (ast.For, ast.comprehension)):
+        parts = [node.iter]
+    elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _OF_CONTAINERS:
+        parts = node.args
+    return any(isinstance(part, ast.Name) and part.id == parameter for part in parts)
 
 
 def _index_names(draft: Draft, roles: dict[str, Role]) -> dict[str, str]:
@@ -150,7 +159,7 @@ def _next(
     """What the inner function is called with instead."""
     arg = recursion.argument(node, parameter)
     if arg is None:
-        return _default(recursion, parameter)
+        return recursion.default(parameter)
     if role is Role.KEY:
         return arg
     index = name(indices[parameter])
@@ -160,13 +169,6 @@ def _next(
     if role is Role.SUFFIX:
         return ast.BinOp(left=index, op=ast.Add(), right=cast("ast.expr", part.lower))
     return ast.BinOp(left=index, op=ast.Sub(), right=cast("ast.UnaryOp", part.upper).operand)
-
-
-def _default(recursion: Recursion, parameter: str) -> ast.expr:
-    args = recursion.function.args
-    names = [a.arg for a in args.args]
-    at = names.index(parameter) - (len(names) - len(args.defaults))
-    return clone(args.defaults[at]) if at >= 0 else ast.Constant(value=None)
 
 
 def _first(recursion: Recursion, parameter: str, role: Role, frozen: bool) -> ast.expr:
@@ -221,10 +223,20 @@ class _Indexed(ast.NodeTransformer):
         self.generic_visit(node)
         return node
 
+    def _condition(self, test: ast.expr) -> ast.expr:
+        if self._is_it(test):
+            return negated(self._empty())
+        return cast("ast.expr", self.visit(test))
+
     def visit_If(self, node: ast.If) -> ast.If:
-        if self._is_it(node.test):
-            node.test = ast.UnaryOp(op=ast.Not(), operand=node.test)
-        self.generic_visit(node)
+        node.test = self._condition(node.test)
+        node.body = [self.visit(s) for s in node.body]
+        node.orelse = [self.visit(s) for s in node.orelse]
+        return node
+
+    def visit_IfExp(self, node: ast.IfExp) -> ast.IfExp:
+        node.test = self._condition(node.test)
+        node.body, node.orelse = self.visit(node.body), self.visit(node.orelse)
         return node
 
     def visit_Compare(self, node: ast.Compare) -> ast.expr:
@@ -234,7 +246,7 @@ class _Indexed(ast.NodeTransformer):
             if isinstance(node.ops[0], ast.Eq):
                 return self._empty()
             if isinstance(node.ops[0], ast.NotEq):
-                return ast.UnaryOp(op=ast.Not(), operand=self._empty())
+                return negated(self._empty())
         self.generic_visit(node)
         return node
 
@@ -368,115 +380,4 @@ def _is_cacheable(draft: Draft, function: FunctionNode) -> bool:
     return returns and not acts and not foreign and bool(function.args.args)
 
 
-class TailRecursion(Edit[Recursion]):
-    """Turns recursion whose result is returned at once into a loop.
-
-    Before::
-
-        def total(items, index, so_far):
-            if index == len(items):
-                return so_far
-            return total(items, index + 1, so_far + items[index])
-
-    After::
-
-        def total(items, index, so_far):
-            while True:
-                if index == len(items):
-                    return so_far
-                index, so_far = index + 1, so_far + items[index]
-    """
-
-    NAME = "tail-recursion"
-
-    def sites(self, draft: Draft) -> list[Recursion]:
-        """Functions all of whose calls of themselves are returned, outside of loops."""
-        return [r for r in recursions(draft) if not r.bound and _is_tail(r)]
-
-    def edit(self, draft: Draft, site: Recursion) -> bool:
-        """Put the body into an endless loop that goes round where the function called itself."""
-        function = site.function
-        documented = ast.get_docstring(function) is not None
-        body = function.body[1:] if documented else function.body[:]
-        for statement in returns_self_call(site, body):
-            pairs = [(p, site.argument(cast("ast.Call", statement.value), p)) for p in site.parameters]
-            moved = [(p, a if a is not None else _default(site, p)) for p, a in pairs]
-            moved = [(p, a) for p, a in moved if not (isinstance(a, ast.Name) and a.id == p)]
-            new = [_parallel(moved)] if moved else []
-            last = statement is body[-1]
-            draft.replace(statement, *new, *([] if last else [ast.Continue()]))
-        body = function.body[1:] if documented else function.body[:]
-        loop = ast.While(test=ast.Constant(value=True), body=body, orelse=[])
-        function.body[len(function.body) - len(body) :] = [loop]
-        draft.touched()
-        return True
-
-
-def _is_tail(recursion: Recursion) -> bool:
-    tail = returns_self_call(recursion, recursion.function.body)
-    looped = any(
-        isinstance(n, (ast.For, ast.While, ast.Try, ast.With)) and any(r in set(tail) for r in ast.walk(n))
-        for n in ast.walk(recursion.function)
-    )
-    last = recursion.function.body[-1]
-    return len(tail) == len(recursion.calls) and not looped and isinstance(last, (ast.Return, ast.If))
-
-
-def _parallel(pairs: list[tuple[str, ast.expr]]) -> ast.stmt:
-    """One assignment of several values, all computed before the first is stored."""
-    if len(pairs) == 1:
-        return ast.Assign(targets=[ast.Name(id=pairs[0][0], ctx=ast.Store())], value=pairs[0][1])
-    targets = ast.Tuple(elts=[ast.Name(id=p, ctx=ast.Store()) for p, _ in pairs], ctx=ast.Store())
-    return ast.Assign(targets=[targets], value=ast.Tuple(elts=[a for _, a in pairs], ctx=ast.Load()))
-
-
-class BottomUp(Edit[Recursion]):
-    """Computes what a recursive function of one number needs from the smallest number up.
-
-    Before::
-
-        def stairs(n):
-            if n <= 1:
-                return 1
-            return stairs(n - 1) + stairs(n - 2)
-
-    After::
-
-        def stairs(n):
-            known = []
-
-            def step(n):
-                if n <= 1:
-                    return 1
-                return known[n - 1] + known[n - 2]
-
-            for number in range(n):
-                known.append(step(number))
-            return step(n)
-    """
-
-    NAME = "bottom-up"
-
-    def sites(self, draft: Draft) -> list[Recursion]:
-        """Functions of one number that call themselves, more than once, for smaller numbers."""
-        return [r for r in recursions(draft) if not r.bound and len(r.parameters) == 1 and _descends(r)]
-
-    def edit(self, draft: Draft, site: Recursion) -> bool:
-        """Put a list of what is known in the place of the calls."""
-        function, parameter = site.function, site.parameters[0]
-        known, step, number = draft.fresh("known"), draft.fresh("step"), draft.fresh("number")
-        for each in list(site.calls):
-            draft.replace_expression(
-                each, ast.Subscript(value=name(known), slice=each.args[0], ctx=ast.Load())
-            )
-        documented = 1 if ast.get_docstring(function) is not None else 0
-        inner = ast.FunctionDef(
-            name=step, args=_arguments([parameter]), body=function.body[documented:], decorator_list=[]
-        )
-        loop = f"for {number} in range({parameter}):\n    {known}.append({step}({number}))\n"
-        around = ast.parse(f"{known} = []\n{loop}return {step}({parameter})").body if False else _plain(
-            f"{known} = []", f"{loop}", f"return {step}({parameter})"
-        )
-        function.body[documented:] = [around[0], inner, *around[1:]]
-        draft.touched()
-        return True
+OPERATORS: tuple[Operator, ...] = (MemoiseRecursion(), CacheNested(), CacheHelper())

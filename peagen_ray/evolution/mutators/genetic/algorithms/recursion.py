@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, statements
-from peagen_ray.evolution.mutators.genetic.nodes import is_constant, mutated
+from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, statements, stored
+from peagen_ray.evolution.mutators.genetic.canonical.trees import clone
+from peagen_ray.evolution.mutators.genetic.nodes import mutated
 
 
 class Role(Enum):
@@ -47,11 +48,17 @@ class Recursion:
             return call.args[index]
         return next((k.value for k in call.keywords if k.arg == parameter), None)
 
+    def default(self, parameter: str) -> ast.expr:
+        """What a parameter is when nothing is passed for it."""
+        args = self.function.args
+        names = [a.arg for a in args.args]
+        at = names.index(parameter) - (len(names) - len(args.defaults))
+        return clone(args.defaults[at]) if at >= 0 else ast.Constant(value=None)
+
     def role(self, parameter: str) -> Role:
         """What becomes of a parameter."""
         args = [self.argument(call, parameter) for call in self.calls]
-        if any(isinstance(n, ast.Name) and n.id == parameter and isinstance(n.ctx, ast.Store)
-               for n in ast.walk(self.function)):
+        if parameter in stored(self.function):
             return Role.KEY
         kinds = {_kind(arg, parameter) for arg in args}
         for role in (Role.SAME, Role.SUFFIX, Role.PREFIX):
@@ -129,6 +136,3 @@ def returns_self_call(recursion: Recursion, body: Sequence[ast.stmt]) -> list[as
     own = set(recursion.calls)
     every = [s for s in body] + [s for top in body for s in statements(top)]
     return [s for s in every if isinstance(s, ast.Return) and s.value in own]
-
-
-__all__ = ["Recursion", "Role", "is_constant", "is_negative", "recursion", "recursions", "returns_self_call"]

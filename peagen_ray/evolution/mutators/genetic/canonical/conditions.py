@@ -37,7 +37,9 @@ def _flattened(form: Form, node: ast.If) -> list[ast.stmt]:
     body = form.solid(node.body)
     if len(body) == 1 and isinstance(body[0], ast.If) and not node.orelse and not body[0].orelse:
         test = conjunction([*conjuncts(node.test), *conjuncts(body[0].test)])
+        means = {**_temporaries(form, node), **form.binds.get(body[0], {})}
         node = _become(form, node, test, body[0].body, [])
+        form.binds[node] = means
         body = form.solid(node.body)
     value = _valued(form, node)
     if value is not None:
@@ -46,6 +48,17 @@ def _flattened(form: Form, node: ast.If) -> list[ast.stmt]:
         rest, first = node.orelse, _become(form, node, node.test, node.body, [])
         return form.derive([first], [first, *rest])
     return [node]
+
+
+def _temporaries(form: Form, node: ast.If) -> dict[str, ast.expr]:
+    """What the temporaries of a branch mean, which are not computed there once the branch is merged."""
+    found = dict(form.binds.get(node, {}))
+    for statement in node.body:
+        if statement in form.ghosts and isinstance(statement, ast.Assign):
+            to = statement.targets[0]
+            if isinstance(to, ast.Name):
+                found[to.id] = statement.value
+    return found
 
 
 def _become(
@@ -78,7 +91,7 @@ def _valued(form: Form, node: ast.If) -> ast.stmt | None:
 
 
 def _returned(form: Form, block: list[ast.stmt]) -> list[ast.stmt]:
-    """``return c`` for ``if c: return True`` and then ``return False``."""
+    """``return c`` for ``if c: return True`` and then ``return False``; so too ``max`` and ``min``."""
     solid = form.solid(block)
     if len(solid) < 2 or not isinstance(solid[-2], ast.If) or not isinstance(solid[-1], ast.Return):
         return block
@@ -86,12 +99,25 @@ def _returned(form: Form, block: list[ast.stmt]) -> list[ast.stmt]:
     inner = form.solid(test.body)
     if test.orelse or len(inner) != 1 or not isinstance(inner[0], ast.Return):
         return block
-    for yes, no in ((True, False), (False, True)):
-        if is_constant(inner[0].value, yes) and is_constant(last.value, no) and _is_bool(test.test):
-            made = ast.Return(value=test.test if yes else negated(test.test))
-            at = block.index(test)
-            return [*block[:at], *form.derive(block[at : block.index(last) + 1], [made])]
-    return block
+    value = _chosen(test.test, inner[0].value, last.value)
+    if value is None:
+        return block
+    at = block.index(test)
+    made = form.derive(block[at : block.index(last) + 1], [ast.Return(value=value)])
+    return [*block[:at], *made]
+
+
+def _chosen(test: ast.expr, yes: ast.expr | None, no: ast.expr | None) -> ast.expr | None:
+    """What is returned, as one expression, where that is shorter."""
+    if is_constant(yes, True) and is_constant(no, False) and _is_bool(test):
+        return test
+    if is_constant(yes, False) and is_constant(no, True) and _is_bool(test):
+        return negated(test)
+    if isinstance(test, ast.Compare) and yes is not None and no is not None:
+        if isinstance(test.ops[0], (ast.Lt, ast.LtE)):
+            value = normalised(ast.IfExp(test=test, body=yes, orelse=no))
+            return None if isinstance(value, ast.IfExp) else value
+    return None
 
 
 def _is_bool(node: ast.expr) -> bool:

@@ -59,6 +59,8 @@ def _truth(node: ast.Compare) -> ast.expr:
         wanted = right.value is isinstance(op, (ast.Eq, ast.Is))
         if isinstance(op, (ast.Eq, ast.NotEq, ast.Is, ast.IsNot)):
             return left if wanted else negated(left)
+    if _is_empty(right) and isinstance(op, (ast.Eq, ast.NotEq)):
+        return negated(left) if isinstance(op, ast.Eq) else left
     if is_call(left, "len", 1):
         sequence = cast("ast.Call", left).args[0]
         empty = (isinstance(op, ast.Eq) and is_constant(right, 0)) or (
@@ -73,6 +75,11 @@ def _truth(node: ast.Compare) -> ast.expr:
         if is_constant(left, 0 if isinstance(op, ast.Lt) else 1):
             return sequence
     return node
+
+
+def _is_empty(node: ast.expr) -> bool:
+    """``""``, ``[]`` or ``()``."""
+    return is_constant(node, "") or (isinstance(node, (ast.List, ast.Tuple)) and not node.elts)
 
 
 def negated(node: ast.expr) -> ast.expr:

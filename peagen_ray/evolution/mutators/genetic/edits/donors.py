@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, mentioned, stored
 from peagen_ray.evolution.mutators.genetic.canonical.trees import clone
-from peagen_ray.evolution.mutators.genetic.edits.base import DEFINITIONS, editable, expressions
+from peagen_ray.evolution.mutators.genetic.edits.base import DEFINITIONS, editable, expressions, is_text
 from peagen_ray.evolution.mutators.genetic.nodes import own_blocks
 
 _N = TypeVar("_N", bound=ast.AST)
@@ -46,7 +46,8 @@ def statements_alike(draft: Draft, site: ast.stmt) -> list[ast.stmt]:
     function = draft.enclosing(site)
     found = [node for node in editable(draft) if draft.enclosing(node) is function]
     for other in counterparts(draft, function.name if function is not None else ""):
-        found += [node for block in own_blocks(other) for node in block if not isinstance(node, DEFINITIONS)]
+        every = (node for block in own_blocks(other) for node in block)
+        found += [node for node in every if not isinstance(node, DEFINITIONS) and not is_text(node)]
     return found
 
 

@@ -196,12 +196,12 @@ class ReplaceExpression(GeneralEdit[ast.expr]):
         return [node for node in readable(draft) if id(node) not in called]
 
     def edit(self, draft: Draft, site: ast.expr, rng: random.Random) -> bool:
-        """Put one of the same kind, where there is one, in its place."""
+        """Put one, mostly of the same kind, in its place."""
         donors = [d for d in expressions_alike(draft, site) if not (same_code(d, site) or contains(d, site))]
         kin = [donor for donor in donors if type(donor) is type(site)]
         if not donors:
             return False
-        draft.replace_expression(site, unplaced(rng.choice(kin or donors)))
+        draft.replace_expression(site, unplaced(rng.choice(kin if kin and rng.random() < 0.7 else donors)))
         return True
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, Operator, blocks_of
+from peagen_ray.evolution.mutators.genetic.compare import same_code
 from peagen_ray.evolution.mutators.genetic.edits.base import (
     LOOPS,
     GeneralEdit,
@@ -70,10 +71,12 @@ class SwapStatements(GeneralEdit[ast.stmt]):
         """Exchange it with another one, mostly a neighbour."""
         block, here = draft.block(site)
         siblings = next(group for group in editable_blocks(draft) if site in group)
-        place = next(i for i, node in enumerate(siblings) if node is site)
-        others = siblings[:place] + siblings[place + 1 :]
+        place = siblings.index(site)
         near = siblings[max(0, place - 1) : place] + siblings[place + 1 : place + 2]
-        _, there = draft.block(rng.choice(near * 2 + others))
+        others = [node for node in near * 2 + siblings if not same_code(node, site)]
+        if not others:
+            return False
+        _, there = draft.block(rng.choice(others))
         block[here], block[there] = block[there], block[here]
         draft.touched()
         return True
@@ -94,9 +97,14 @@ class MoveStatement(GeneralEdit[ast.stmt]):
         targets = list(_elsewhere(draft, site))
         if not targets:
             return False
-        target = rng.choice(targets)
+        block, index = draft.block(site)
+        target, after = rng.choice(targets), rng.random() < 0.5
+        if index + 1 < len(block) and target is block[index + 1]:
+            after = True  # before it is where the statement is already
+        elif index and target is block[index - 1]:
+            after = False
         draft.replace(site)
-        _put(draft, site, target, after=rng.random() < 0.5)
+        _put(draft, site, target, after=after)
         return True
 
 
@@ -134,12 +142,16 @@ class ReplaceStatement(GeneralEdit[ast.stmt]):
         return editable(draft)
 
     def edit(self, draft: Draft, site: ast.stmt, rng: random.Random) -> bool:
-        """Put a copy of one that is of the same kind, if there is any, in its place."""
-        donors = [d for d in statements_alike(draft, site) if not contains(d, site) and not contains(site, d)]
+        """Put a copy of one that is mostly of the same kind in its place."""
+        donors = [
+            donor
+            for donor in statements_alike(draft, site)
+            if not (contains(donor, site) or contains(site, donor) or same_code(donor, site))
+        ]
         kin = [donor for donor in donors if type(donor) is type(site)]
         if not donors:
             return False
-        draft.replace(site, unplaced(rng.choice(kin or donors)))
+        draft.replace(site, unplaced(rng.choice(kin if kin and rng.random() < 0.7 else donors)))
         return True
 
 

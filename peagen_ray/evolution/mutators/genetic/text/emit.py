@@ -38,19 +38,20 @@ class Emitter:
             if not count:
                 count = 1
                 docstring = documented and at == 0 and _is_text(nodes[0])
-                text = self._docstring(nodes[0], indent) if docstring else self._statement(nodes[at], indent)
+                text = "" if docstring else self._statement(nodes[at], indent)
+                text = text or self._line(indent, _docstring(nodes[0]))
                 if at and isinstance(nodes[at], _DEFINITIONS):
                     out.append(self._layout.newline)
             out.append(text)
             at += count
         return "".join(out)
 
-    def inline(self, node: ast.stmt) -> str:
-        """A simple statement, without indentation and line end."""
+    def inline(self, node: ast.stmt, *, documented: bool = False) -> str:
+        """A simple statement, without indentation and line end; where ``documented``, maybe a docstring."""
         known = self._original(node)
         if known is not None:
             return self._layout.text[self._layout.start(known[0]) : self._layout.end(known[0])]
-        return self._lines(unparsed(node))
+        return self._lines(_docstring(node) if documented and _is_text(node) else unparsed(node))
 
     def header(self, clause: Clause) -> str:
         """A header, without indentation and line end."""
@@ -70,9 +71,6 @@ class Emitter:
             inner = depth + self._layout.unit
             out.append(self.block(clause.block, inner, documented=isinstance(node, _DEFINITIONS)))
         return "".join(out)
-
-    def _docstring(self, node: ast.stmt, indent: str) -> str:
-        return self._line(indent, ast.unparse(ast.Module(body=[node], type_ignores=[])).strip("\n"))
 
     def _copied(self, nodes: Sequence[ast.stmt], at: int, indent: str) -> tuple[str, int]:
         """The text of those statements from ``at`` on that stand together in the source; how many."""
@@ -127,6 +125,10 @@ class Emitter:
 
 def _is_elif(block: Sequence[ast.stmt]) -> bool:
     return len(block) == 1 and isinstance(block[0], ast.If)
+
+
+def _docstring(node: ast.stmt) -> str:
+    return ast.unparse(ast.Module(body=[node], type_ignores=[])).strip("\n")
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TARGET = """
+def helper(xs, x):
+    found = False
+    for y in xs:
+        if y == x:
+            found = True
+    return found
+
+
+def unique(xs: list[int]) -> list[int]:
+    # keeps the first of each
+    result = []
+    for x in xs:
+        if not helper(result, x):
+            result = result + [x]
+    return result
+"""
+
+
+@dataclass
+class Workspace:
+    """A directory with a target, and the program to run in it."""
+
+    path: Path
+    target: Path
+
+    def command(self, *args: str) -> list[str]:
+        return [sys.executable, "-m", "peagen_ray", *args]
+
+    def start(self, *args: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "COLUMNS": "200"}
+        return subprocess.Popen(
+            self.command(*args),
+            cwd=self.path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *args: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        process = self.start(*args)
+        out, err = process.communicate(timeout=240)
+        assert process.returncode == code, (process.returncode, out, err)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def evolve(self, *args: str, code: int = 0) -> dict[str, Any]:
+        done = self.run(
+            "evolve",
+            "run",
+            "--sync",
+            "--json",
+            "--target-file",
+            "slow.py",
+            "--entry-fn",
+            "unique",
+            *args,
+            code=code,
+        )
+        summary: dict[str, Any] = json.loads(done.stdout)
+        return summary
+
+    def runs(self) -> list[Path]:
+        return sorted((self.path / ".peagen" / "runs").iterdir())
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    target = tmp_path / "slow.py"
+    target.write_text(TARGET)
+    return Workspace(tmp_path, target)
+
+
+@pytest.fixture
+def make_workspace(tmp_path: Path) -> Callable[[str, str], Workspace]:
+    def make(name: str, source: str) -> Workspace:
+        target = tmp_path / name
+        target.write_text(source)
+        return Workspace(tmp_path, target)
+
+    return make

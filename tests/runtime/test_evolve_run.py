@@ -1,0 +1,240 @@
+"""``evolve run`` from outside: what a person types, and what is there afterwards."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from peagen_ray.evolution.events import Kind
+from peagen_ray.evolution.ledger import read
+from peagen_ray.evolution.program import Outcome
+
+SHORT = ("--generations", "3", "--seed", "1", "--concurrency", "2")
+
+
+@pytest.mark.slow
+def test_a_run_leaves_a_faster_program_its_diff_its_summary_and_its_ledger(workspace: Any) -> None:
+    summary = workspace.evolve("--generations", "8", "--seed", "1")
+    run = workspace.runs()[0]
+    assert summary["improved"]
+    assert summary["ratio_low"] > 1.02
+    assert summary["fresh_inputs"] >= 1000
+    assert summary["candidates"] == 80
+    assert (workspace.path / "winner.py").read_text() == (run / "winner.py").read_text()
+    namespace: dict[str, Any] = {}
+    exec((run / "winner.py").read_text(), namespace)
+    assert namespace["unique"]([3, 1, 3, 2, 1]) == [3, 1, 2]
+    assert json.loads((run / "summary.json").read_text()) == summary
+    applied = subprocess.run(
+        ["patch", "-p1", "--dry-run", "-i", run / "winner.diff"], cwd=workspace.path, check=False
+    )
+    assert applied.returncode == 0
+    events = list(read(run / "ledger.arrow"))
+    assert events[-1].event is Kind.FINAL
+    assert sum(e.event is Kind.TELL and e.kind == "mutate" for e in events) == 80
+
+
+@pytest.mark.slow
+def test_every_candidate_is_in_the_ledger_with_its_lineage_and_its_reason(workspace: Any) -> None:
+    workspace.evolve(*SHORT)
+    events = list(read(workspace.runs()[0] / "ledger.arrow"))
+    asked = {e.n: e for e in events if e.event is Kind.ASK}
+    told = {e.n: e for e in events if e.event is Kind.TELL}
+    assert set(told) == set(asked)
+    for event in told.values():
+        assert event.parents == asked[event.n].parents
+        assert event.outcome is Outcome.OK or event.reason
+        assert event.wall
+
+
+@pytest.mark.slow
+def test_replay_asks_the_same_questions_and_makes_the_same_programs(workspace: Any) -> None:
+    workspace.evolve(*SHORT)
+    run = workspace.runs()[0]
+    done = workspace.run("evolve", "run", "--replay", run.name, "--json")
+    told = json.loads(done.stdout)
+    recorded = [e for e in read(run / "ledger.arrow") if e.source and e.event is not Kind.FINAL]
+    assert told["programs"] == len(recorded)
+    assert told["mutations"] == 30
+    for event in recorded:
+        assert (run / "replay" / f"{event.n:06d}.py").read_bytes() == event.source.encode()
+
+
+@pytest.mark.slow
+def test_a_replay_of_a_ledger_that_was_tampered_with_is_refused(workspace: Any) -> None:
+    workspace.evolve("--generations", "1", "--seed", "1")
+    from peagen_ray.evolution.ledger import Ledger, meta
+
+    run = workspace.runs()[0]
+    forged = {**meta(run / "ledger.arrow"), "seed": 2}
+    events = list(read(run / "ledger.arrow"))
+    (run / "ledger.arrow").unlink()
+    with Ledger.create(run / "ledger.arrow", forged) as ledger:
+        ledger.append(events)
+    done = workspace.run("evolve", "run", "--replay", run.name, code=1)
+    assert "recorded" in done.stderr
+
+
+@pytest.mark.slow
+def test_an_interrupted_run_keeps_the_best_and_says_so_with_exit_code_0(workspace: Any) -> None:
+    process = workspace.start(
+        "evolve",
+        "run",
+        "--sync",
+        "--target-file",
+        "slow.py",
+        "--entry-fn",
+        "unique",
+        "--seed",
+        "1",
+        "--json",
+        "-v",
+    )
+    seen = _read_until(process, "confirm")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0, seen + err
+    assert json.loads(out)["stopped"] == "interrupted"
+    assert (workspace.runs()[0] / "summary.json").exists()
+
+
+@pytest.mark.slow
+def test_two_interrupts_leave_at_once_with_the_ledger_intact_and_the_run_can_be_resumed(
+    workspace: Any,
+) -> None:
+    process = workspace.start(
+        "evolve", "run", "--sync", "--target-file", "slow.py", "--entry-fn", "unique", "--seed", "1", "-v"
+    )
+    _read_until(process, "confirm", stream="stdout")
+    process.send_signal(signal.SIGINT)
+    _read_until(process, "stopping", stream="stdout")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    before = [e for e in read(workspace.runs()[0] / "ledger.arrow") if e.event is Kind.TELL]
+    workspace.evolve("--generations", "2", "--resume")
+    after = [e for e in read(workspace.runs()[0] / "ledger.arrow") if e.event is Kind.TELL]
+    assert after[: len(before)] == before
+
+
+def _read_until(process: subprocess.Popen[str], word: str, stream: str = "stderr") -> str:
+    lines = getattr(process, stream)
+    seen = ""
+    for line in lines:
+        seen += line
+        if word in line:
+            return seen
+    pytest.fail(f"{word!r} never came: {seen}")
+
+
+@pytest.mark.slow
+def test_a_step_is_one_generation_and_the_next_step_goes_on(workspace: Any) -> None:
+    args = ("evolve", "step", "--sync", "--target-file", "slow.py", "--entry-fn", "unique")
+    first = json.loads(workspace.run(*args, "--seed", "3").stdout)
+    assert (first["generations"], first["candidates"], first["stopped"]) == (1, 10, "max_generations")
+    second = json.loads(workspace.run(*args, "--resume").stdout)
+    assert (second["generations"], second["candidates"]) == (2, 20)
+    assert second["run"] == first["run"]
+    assert not (workspace.path / "winner.py").exists()
+
+
+@pytest.mark.slow
+def test_ordered_runs_of_one_seed_ask_the_same_first_questions_whatever_the_concurrency(
+    workspace: Any,
+) -> None:
+    for concurrency in ("1", "2"):
+        workspace.evolve("--generations", "1", "--seed", "5", "--ordered", "--concurrency", concurrency)
+    one, two = (
+        [e for e in read(run / "ledger.arrow") if e.event is Kind.ASK and e.kind == "mutate"][:8]
+        for run in workspace.runs()
+    )
+    assert [(e.n, e.seed, e.parents) for e in one] == [(e.n, e.seed, e.parents) for e in two]
+
+
+@pytest.mark.slow
+def test_a_method_is_improved_in_its_class(make_workspace: Callable[[str, str], Any]) -> None:
+    source = (
+        "class Bag:\n    def __init__(self, items: list[int]) -> None:\n        self.items = items\n\n"
+        "    def common(self, others: list[int]) -> list[int]:\n        found = []\n        for x in self.items:\n"
+        "            if x in others:\n                found.append(x)\n        return found\n"
+    )
+    workspace = make_workspace("bag.py", source)
+    args = ("evolve", "run", "--sync", "--json", "--target-file", "bag.py", "--entry-fn", "Bag.common")
+    summary = json.loads(workspace.run(*args, "--generations", "4", "--seed", "1").stdout)
+    assert summary["candidates"] == 40
+
+
+@pytest.mark.slow
+def test_a_whole_module_is_improved_through_the_workloads_call(
+    make_workspace: Callable[[str, str], Any],
+) -> None:
+    workspace = make_workspace(
+        "mod.py",
+        "def total(xs):\n    s = 0\n    for x in xs:\n        s = s + x\n    return s\n\n\ndef main(xs):\n    return total(xs)\n",
+    )
+    (workspace.path / "mod_workload.py").write_text(
+        "def inputs(rng, size):\n    return (list(range(size)),)\n\n\ndef call(module, xs):\n    return module.main(xs)\n"
+    )
+    args = ("evolve", "run", "--sync", "--json", "--target-file", "mod.py")
+    summary = json.loads(workspace.run(*args, "--generations", "3", "--seed", "1").stdout)
+    assert summary["improved"]
+
+
+@pytest.mark.slow
+def test_a_run_may_start_from_several_programs(workspace: Any) -> None:
+    faster = workspace.target.read_text().replace("result = result + [x]", "result.append(x)")
+    (workspace.path / "faster.py").write_text(faster)
+    workspace.evolve(*SHORT, "--seed-program", "faster.py")
+    seeds = [e for e in read(workspace.runs()[0] / "ledger.arrow") if e.event is Kind.SEED]
+    assert [e.source for e in seeds] == [workspace.target.read_text(), faster]
+
+
+@pytest.mark.parametrize(
+    ("args", "code", "message"),
+    [
+        (["--target-file", "none.py"], 2, "none.py"),
+        (["--target-file", "slow.py", "--entry-fn", "uniqe"], 2, "unique"),
+        (["--target-file", "slow.py"], 2, "--entry-fn"),
+        (["--target-file", "slow.py", "--entry-fn", "helper"], 2, "def inputs(rng, size)"),
+        (["--target-file", "slow.py", "--entry-fn", "unique", "--selector", "nope"], 2, "nope"),
+        (["--target-file", "slow.py", "--entry-fn", "unique", "--mutator", "patch"], 2, "genetic"),
+        (["--target-file", "slow.py", "--entry-fn", "unique", "--provider", "nope"], 2, "stub"),
+        (["--target-file", "slow.py", "--entry-fn", "unique", "--resume"], 2, "no run"),
+        (["--target-file", "slow.py", "--entry-fn", "unique", "--run-timeout", "soon"], 2, "run-timeout"),
+        (["--target-file", "broken.py", "--entry-fn", "f"], 2, "line 1"),
+        ([], 2, "--target-file"),
+    ],
+)
+def test_wrong_use_is_refused_before_anything_runs(
+    workspace: Any, args: list[str], code: int, message: str
+) -> None:
+    (workspace.path / "broken.py").write_text("def f(:\n")
+    sync = [] if "--provider" in args else ["--sync"]
+    done = workspace.run("evolve", "run", *sync, *args, code=code)
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(workspace: Any) -> None:
+    done = workspace.run(
+        "evolve", "run", "--sync", "--dry-run", "--target-file", "slow.py", "--entry-fn", "unique"
+    )
+    assert "would evolve unique" in done.stdout
+    assert "token" in done.stdout
+    assert sorted(path.name for path in workspace.path.iterdir()) == ["slow.py"]
+
+
+def test_mutate_writes_one_proposal_and_shows_its_diff(workspace: Any) -> None:
+    args = ("mutate", "--sync", "--target-file", "slow.py", "--entry-fn", "unique", "--seed", "4")
+    done = workspace.run(*args)
+    proposed = (workspace.path / "slow_mutated.py").read_text()
+    assert proposed != workspace.target.read_text()
+    assert "# keeps the first of each" in proposed
+    assert done.stdout.startswith("--- a/slow.py")
+    workspace.run(*args, "--output", "again.py")
+    assert (workspace.path / "again.py").read_text() == proposed
