@@ -15,10 +15,11 @@ import statistics
 import sys
 import time
 
-from peagen_ray.evolution.engine import Engine, EngineSettings
+from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.program import Binning, Bucket, Outcome, Program
 from peagen_ray.evolution.questions import Mutate, Observation
 from peagen_ray.evolution.selectors.epsilon import EpsilonSelector
+from peagen_ray.evolution.settings import EngineSettings
 from peagen_ray.evolution.stopping import StopRules
 
 BODY = "".join(f"    total += items[{n}] * {n}\n" for n in range(40))

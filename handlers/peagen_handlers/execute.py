@@ -13,7 +13,7 @@ from peagen_ray.handler import TaskHandler
 from peagen_ray.plugins import load
 from peagen_ray.sandbox.base import GuestLimits, Sandbox
 from peagen_ray.sandbox.measure import Verdict, confirm, screen
-from peagen_ray.sandbox.reference import Reference, Subject, prepare
+from peagen_ray.sandbox.reference import Facts, Reference, Subject, prepare
 from peagen_ray.task import Result, Task, TaskKind
 
 
@@ -27,7 +27,13 @@ class _Job(BaseModel):
 
 
 class PrepareJob(_Job):
-    """Payload of ``mode = "prepare"``: run the original, write the reference file."""
+    """Payload of ``mode = "prepare"``: run the original, write the reference file.
+
+    Attributes:
+        known: what the run measured before, when only the file is missing.
+    """
+
+    known: Facts | None = None
 
 
 class MeasureJob(_Job):
@@ -91,7 +97,7 @@ class ExecuteProcessHandler(TaskHandler):
         return made
 
     def _prepare(self, task: Task, job: PrepareJob) -> Result:
-        reference = prepare(job.subject, self.sandbox(), job.limits, job.seed)
+        reference = prepare(job.subject, self.sandbox(), job.limits, job.seed, job.known)
         part = job.reference.with_suffix(".part")
         part.write_bytes(reference.to_bytes())
         part.replace(job.reference)

@@ -26,8 +26,8 @@ def show_plan(console: Console, request: RunRequest) -> None:
         f"would evolve {subject.entry or 'the module'} in {subject.path}",
         f"inputs: {inputs}",
         f"mutator: {request.mutator()}; worst-case token spend: 0, no language model is asked",
-        f"at most {most} candidates, {request.concurrency} at a time, "
-        f"{request.config.execute.timeout_s:g} s for one answer of a candidate",
+        f"at most {most} candidates, {request.concurrency} at a time",
+        f"{request.config.execute.timeout_s:g} s and {request.config.execute.memory_mb} MiB for a candidate",
     ]
     if stop.run_timeout:
         lines.append(f"at most {stop.run_timeout.total_seconds():.0f} s of evolution")

@@ -1,1 +1,1 @@
-"""TODO docstring."""
+"""Configuration: one model with every default, read from flags, environment and file."""

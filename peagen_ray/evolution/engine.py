@@ -43,8 +43,6 @@ from peagen_ray.evolution.settings import EngineSettings
 from peagen_ray.evolution.standing import Standing
 from peagen_ray.evolution.stopping import Progress, Remaining, StopReason, StopRules
 
-__all__ = ["Engine", "EngineSettings"]
-
 _NEWS: Final = 1000
 
 
@@ -226,15 +224,8 @@ class Engine:
         Raises:
             EvolutionError: that question was never asked.
         """
-        seen = Observation(
-            Outcome.DUPLICATE,
-            mutator=mutator,
-            operator=operator,
-            fingerprint=fingerprint,
-            tokens=tokens,
-            usd=usd,
-            wall=wall or {},
-        )
+        seen = Observation(Outcome.DUPLICATE, mutator=mutator, operator=operator, fingerprint=fingerprint)
+        seen = replace(seen, tokens=tokens, usd=usd, wall=wall or {})
         if self._flight.open_slot(n, epoch) is None:
             self._drop(n, epoch, seen, now)
             return Dropped()

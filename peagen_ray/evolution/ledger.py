@@ -284,7 +284,7 @@ def _locked(path: Path, flags: int) -> int:
 
 
 def _write(file: int, offset: int, message: pa.Buffer, path: Path) -> int:
-    """Write all of it there, and wait for the disk; returns its size. What the disk refuses leaves nothing."""
+    """Write all of it there, wait for the disk, and return its size; if the disk refuses, leave nothing."""
     written = 0
     try:
         while written < message.size:

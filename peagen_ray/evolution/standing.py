@@ -79,6 +79,7 @@ class Standing:
         self._margin = margin
         self._tried: dict[int, deque[str]] = {}
         self._attempts: dict[int, int] = {}
+        self._screened: float | None = None
 
     def seed(self, program: Program) -> Judgement:
         """Take in a program that the run starts from."""
@@ -94,11 +95,17 @@ class Standing:
         return (*own, *self._tried.get(program.id, ()))
 
     def contender(self) -> Program | None:
-        """The program to confirm next: the fittest, if it beats the confirmed best by the margin."""
+        """The program to confirm next: the fittest, if it beats by the margin what is known to be true.
+
+        That is the confirmed best, and the fittest that screening made of a program that was confirmed: where
+        screening flatters, it flatters every program, and each would be confirmed in turn.
+        """
         leader = self.db.best
         if leader is None or leader.confirmed:
             return None
-        if self.best is not None and fitness_of(leader) < fitness_of(self.best) + self._margin:
+        known = [] if self.best is None else [fitness_of(self.best)]
+        known += [] if self._screened is None else [self._screened]
+        if known and fitness_of(leader) < max(known) + self._margin:
             return None
         return leader
 
@@ -153,6 +160,8 @@ class Standing:
         self._spend(seen)
         program = question.program
         if seen.outcome is Outcome.OK:
+            screened = fitness_of(program)
+            self._screened = screened if self._screened is None else max(screened, self._screened)
             program = self.db.placed(_measured(program, seen))
             insertion = self._insert(program)
             rose = self._raise_best(program)
@@ -232,6 +241,7 @@ class Standing:
             "tally": {name: getattr(self.tally, name) for name in Tally.__slots__},
             "tried": [[program_id, list(tried)] for program_id, tried in self._tried.items()],
             "attempts": list(self._attempts.items()),
+            "screened": self._screened,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -244,6 +254,7 @@ class Standing:
         self.tally = Tally(**state["tally"])
         self._tried = {program_id: deque(tried, maxlen=EXCLUDED) for program_id, tried in state["tried"]}
         self._attempts = dict(state["attempts"])
+        self._screened = state["screened"]
 
 
 def _child(question: Mutate, seen: Observation) -> Program:

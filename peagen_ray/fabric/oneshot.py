@@ -14,7 +14,7 @@ from peagen_ray.fabric.interrupt import Interrupt
 from peagen_ray.fabric.run import MESSAGE_LIMIT, build, failure_of, handle, wire_form
 from peagen_ray.handler import HandlerContext, TaskHandler
 from peagen_ray.launcher import framing
-from peagen_ray.launcher.client import Child, Launcher, SpawnSpec
+from peagen_ray.launcher.client import Child, Exit, Launcher, SpawnSpec
 from peagen_ray.launcher.scratch import scratch_directory
 from peagen_ray.task import Result, Task
 
@@ -130,10 +130,9 @@ class OneShotRunner:
         spec = SpawnSpec("peagen_ray.fabric._child:main", scratch, nested=True, keep=self._keep)
         try:
             with self._spawn(spec) as child, interrupt.covering(child):
-                result = _converse(child, order, deadline)
+                answer = _converse(child, order, deadline)
                 ended = child.wait(_FAREWELL) or child.kill()
-                if interrupt.fired and ended.signal:
-                    result = Result.failure(order.task, "interrupted", retryable=True, reason=INTERRUPTED)
+                result = answer or _ended_without_one(order.task, ended, interrupt)
                 return _Run(result, child.layers, ended.cpu_s, ended.max_rss_kb, *child.output())
         except LaunchError as error:
             return _Run(Result.failure(order.task, str(error), retryable=True, reason="launch"))
@@ -164,23 +163,28 @@ class OneShotRunner:
         return run.result.model_copy(update={"data": {**run.result.data, **stamps}})
 
 
-def _converse(child: Child, order: Order, deadline: float) -> Result:
-    """Give the order and hear the Result; kills the process unless it answered."""
+def _converse(child: Child, order: Order, deadline: float) -> Result | None:
+    """Give the order and hear the Result; None if the process ended without one."""
     task = order.task
     try:
         child.send(order.to_wire(), deadline)
         answer = Result.from_wire(child.receive(MESSAGE_LIMIT, deadline))
         if answer.task_id != task.id:
             raise EnvelopeError(f"a Result for {answer.task_id!r}", subject=f"task {task.id}")
+    except framing.ChannelClosed:
+        return None
     except framing.ChannelTimeout:
         child.kill()
         return Result.failure(task, f"timed out after {order.timeout:g} s", retryable=False, reason="timeout")
-    except framing.ChannelClosed:
-        reason = (child.wait(_FAREWELL) or child.kill()).reason
-        msg = f"the handler's process ended without a Result: {reason}"
-        return Result.failure(task, msg, retryable=True, reason=reason)
     except (framing.MessageTooLong, EnvelopeError) as error:
         child.kill()
         msg = f"the handler's process answered rubbish: {error}"
         return Result.failure(task, msg, retryable=True, reason="rubbish")
     return answer.model_copy(update={"attempts": max(1, task.attempts)})
+
+
+def _ended_without_one(task: Task, ended: Exit, interrupt: Interrupt) -> Result:
+    if interrupt.fired:
+        return Result.failure(task, "interrupted", retryable=True, reason=INTERRUPTED)
+    msg = f"the handler's process ended without a Result: {ended.reason}"
+    return Result.failure(task, msg, retryable=True, reason=ended.reason)

@@ -69,6 +69,11 @@ class Launcher:
         except OSError:
             return False
 
+    @property
+    def pid(self) -> int | None:
+        """Process id of the fork server, None for one that is not ours."""
+        return None if self._process is None else self._process.pid
+
     def spawn(self, spec: SpawnSpec) -> Child:
         """Start a process; returns when it is set up and about to call its entry.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,8 @@ class PrivateTmp:
 
     def __init__(self, keep: Iterable[str]) -> None:
         self._covers = sorted({os.path.realpath(cover) for cover in PUBLIC if Path(cover).is_dir()})
-        self._keep = self._hidden(keep)
+        self._below = tuple(f"{cover}/" for cover in self._covers)
+        self._keep = self._outermost(map(os.path.realpath, keep))
 
     def works(self) -> bool:
         """Whether the kernel allows :meth:`enter`; tried in a process of its own."""
@@ -47,13 +49,17 @@ class PrivateTmp:
         """Cover them for this process, which must have one thread.
 
         Args:
-            keep: paths that it goes on seeing, beside those that every process does.
+            keep: resolved paths that it goes on seeing, beside those that every process does. One that
+                does not exist is passed over, and so is a whole public directory.
 
         Raises:
             OSError: the kernel refuses, or a mount failed; the process is of no more use then.
         """
         linux.unshare_mounts()
-        kept = [(path, os.open(path, os.O_PATH)) for path in _outermost([*self._keep, *self._hidden(keep)])]
+        kept: list[tuple[str, int]] = []
+        for path in self._outermost((*self._keep, *keep)):
+            with suppress(FileNotFoundError, NotADirectoryError):
+                kept.append((path, os.open(path, os.O_PATH)))
         for cover in self._covers:
             linux.mount("tmpfs", cover, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, _OPTIONS)
         for path, fd in kept:
@@ -61,19 +67,13 @@ class PrivateTmp:
             linux.mount(f"/proc/self/fd/{fd}", path, flags=linux.MS_BIND | linux.MS_REC)
             os.close(fd)
 
-    def _hidden(self, paths: Iterable[str]) -> list[str]:
-        """Those that exist and that a cover would hide, resolved; never a whole cover."""
-        resolved = {os.path.realpath(path) for path in paths}
-        below = tuple(f"{cover}/" for cover in self._covers)
-        return [path for path in resolved if path.startswith(below) and Path(path).exists()]
-
-
-def _outermost(paths: Iterable[str]) -> list[str]:
-    chosen: list[str] = []
-    for path in sorted(set(paths)):
-        if not path.startswith(tuple(f"{outer}/" for outer in chosen)):
-            chosen.append(path)
-    return chosen
+    def _outermost(self, paths: Iterable[str]) -> list[str]:
+        """Those that a cover would hide, but for those that lie in another of them."""
+        chosen: list[str] = []
+        for path in sorted(path for path in set(paths) if path.startswith(self._below)):
+            if not any(path.startswith(f"{outer}/") for outer in chosen):
+                chosen.append(path)
+        return chosen
 
 
 def _make_mount_point(path: Path, *, directory: bool) -> None:

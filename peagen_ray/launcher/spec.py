@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal as signals
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -54,14 +55,14 @@ class SpawnSpec:
     keep: tuple[Path, ...] = ()
 
     def to_wire(self) -> bytes:
-        """The request as JSON; LaunchError if it is longer than a request may be."""
+        """The request as JSON, its paths resolved; LaunchError if it is longer than a request may be."""
         fields = {
             "entry": self.entry,
-            "scratch": str(self.scratch),
+            "scratch": os.path.realpath(self.scratch),
             "environment": dict(self.environment),
             "limits": asdict(self.limits),
             "nested": self.nested,
-            "keep": [str(path) for path in self.keep],
+            "keep": [os.path.realpath(path) for path in self.keep],
         }
         request = json.dumps(fields).encode()
         if len(request) > REQUEST_LIMIT:

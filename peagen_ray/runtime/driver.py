@@ -33,7 +33,7 @@ class _Flight:
     question: Question
     stage: Stage
     started: float
-    answer: Observation = Observation(Outcome.LOST)
+    answer: Observation = field(default_factory=lambda: Observation(Outcome.LOST))
     wall: dict[str, float] = field(default_factory=dict)
 
     def lap(self, now: float) -> None:
@@ -191,7 +191,7 @@ class Driver:
 
 
 def failed(flight: _Flight, result: Result) -> Observation:
-    """What a task that came to nothing means: its own time limit is the candidate's fault, the rest is ours."""
+    """What a task that came to nothing means: a time limit is the candidate's fault, the rest is ours."""
     outcome = Outcome.TIMEOUT if result.data.get("reason") == "timeout" else Outcome.LOST
     return flight.observed(outcome, f"{flight.stage}: {result.data.get('msg', 'no reason given')}"[:500])
 

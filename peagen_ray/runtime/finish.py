@@ -70,7 +70,7 @@ class Finish:
         self._asked = 0
 
     def judge(self, original: str, best: Program | None, fresh: int) -> tuple[Judged | None, tuple[int, int]]:
-        """The winner, minimised and measured, and its number of changes before and after; None without one."""
+        """The winner, minimised and measured, or None; and the number of its changes before and after."""
         if best is None or best.src == original or (best.fitness or 0.0) <= 0.0:
             return None, (0, 0)
         small = best.src if self._watch.stopping else self._minimised(original, best)

@@ -21,7 +21,7 @@ HANDLERS: Final = "peagen.task_handlers"
 QUEUES: Final = "peagen.task_queues"
 BACKENDS: Final = "peagen.result_backends"
 
-_PRELOAD: Final = (*PRELOAD, "peagen_ray.sandbox.guest", "peagen_ray.evolution.mutators.genetic.mutator")
+PRELOADED: Final = (*PRELOAD, "peagen_ray.sandbox.guest", "peagen_ray.evolution.mutators.genetic.mutator")
 """Our own pure modules that handlers and guests need; with the handlers' own, whatever they import."""
 
 
@@ -52,7 +52,7 @@ class LocalFabric:
             self.queue = self._stack.enter_context(open_queue(self._config))
             handlers = registered(self._config.worker.defaults.plugins)
             modules = sorted({known.reference.partition(":")[0] for known in handlers.values()})
-            self.launcher = self._stack.enter_context(Launcher.start([*_PRELOAD, *modules]))
+            self.launcher = self._stack.enter_context(Launcher.start([*PRELOADED, *modules]))
             runner = OneShotRunner(
                 self.launcher,
                 "inline",

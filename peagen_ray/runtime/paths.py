@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import shutil
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -65,6 +66,11 @@ class RunPaths:
         root = workspace / "runs" / f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
         root.mkdir(parents=True)
         return cls(root)
+
+    def discard_if_empty(self) -> None:
+        """Remove the directory of a run that ended before it had anything to record."""
+        if not self.ledger.exists():
+            shutil.rmtree(self.root, ignore_errors=True)
 
     @classmethod
     def find(cls, name: str, workspace: Path = WORKSPACE) -> RunPaths:

@@ -27,8 +27,8 @@ def replay(paths: RunPaths) -> dict[str, Any]:
     ``replay/`` in the run's directory, numbered as they were made.
 
     Returns:
-        How many ``questions``, ``mutations`` and ``programs`` there were, the ``best`` program's number and the
-        ``directory``.
+        How many ``questions``, ``mutations`` and ``programs`` there were, the ``best`` program's number, the
+        ``run`` and the ``directory``.
 
     Raises:
         ReplayDivergence: something differs; names the event and both.

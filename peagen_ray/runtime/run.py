@@ -7,6 +7,7 @@ import platform
 import secrets
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -49,8 +50,13 @@ def evolve(request: RunRequest, observer: Observer) -> RunResult:
     """
     paths = RunPaths.new(datetime.now(UTC)) if request.resume is None else RunPaths.find(request.resume)
     keep = (Path.cwd(), paths.root.resolve(), request.target.resolve().parent)
-    with LocalFabric(request.config, request.concurrency, keep) as fabric, Watch(observer) as watch:
-        opened = _begin(request, paths, fabric, watch) if request.resume is None else _resume(request, paths)
+    with (
+        ExitStack() as undo,
+        LocalFabric(request.config, request.concurrency, keep) as fabric,
+        Watch(observer) as watch,
+    ):
+        undo.callback(paths.discard_if_empty)
+        opened = (_begin if request.resume is None else _resume)(request, paths, fabric, watch)
         with opened.ledger as ledger:
             watch.reference_ms = opened.reference_ms
             observer.phase("evolving", opened.words(request))
@@ -125,9 +131,7 @@ def _begin(request: RunRequest, paths: RunPaths, fabric: LocalFabric, watch: Wat
         "seed": seed,
         "subject": {"path": subject.path, "entry": subject.entry, "source": subject.source}
         | {"workload": subject.workload, "workload_path": subject.workload_path},
-        "reference": {
-            key: facts[key] for key in ("size", "repeat", "slice_s", "reference_ms", "calls", "timed")
-        },
+        "reference": {key: facts[key] for key in ("size", "repeat", "slice_s", "reference_ms")},
         "config": request.config.model_dump(mode="json"),
         "mutator": tasks.mutator,
         "versions": {
@@ -149,24 +153,29 @@ def _begin(request: RunRequest, paths: RunPaths, fabric: LocalFabric, watch: Wat
     return Opened(engine, ledger, tasks, reference_ms, time.monotonic() - started)
 
 
-def _resume(request: RunRequest, paths: RunPaths) -> Opened:
+def _resume(request: RunRequest, paths: RunPaths, fabric: LocalFabric, watch: Watch) -> Opened:
     ledger = Ledger.open(paths.ledger)
     try:
-        return _resumed(request, paths, ledger)
+        return _resumed(request, paths, ledger, fabric, watch)
     except BaseException:
         ledger.close()
         raise
 
 
-def _resumed(request: RunRequest, paths: RunPaths, ledger: Ledger) -> Opened:
+def _resumed(
+    request: RunRequest, paths: RunPaths, ledger: Ledger, fabric: LocalFabric, watch: Watch
+) -> Opened:
     meta = ledger.meta
     tasks = _tasks(request, paths)
     if tasks.subject.source != meta["subject"]["source"] or tasks.subject.entry != meta["subject"]["entry"]:
         raise UsageError(
             "the run began with another program",
             subject=str(paths.root),
-            hint=f"it was {meta['subject']['entry']} in {meta['subject']['path']}; start a new run without --resume",
+            hint=f"it was {meta['subject']['entry']} in {meta['subject']['path']}; leave --resume out",
         )
+    if not paths.reference.exists():
+        watch.observer.phase("running the original again", f"{paths.reference} is gone")
+        result_data(fabric.do(tasks.prepare(meta["seed"], meta["reference"])))
     elapsed_s, told = 0.0, 0
     for event in read(paths.ledger):
         elapsed_s = max(elapsed_s, event.time_s)

@@ -14,7 +14,7 @@ from peagen_ray.sandbox.reference import Subject
 from peagen_ray.task import Task, TaskKind
 
 GRACE_S: Final = 60.0
-"""Seconds that a measuring task may take beside what its guests may: starting them, the original's own time."""
+"""Seconds that a measuring task may take beside what its guests may: starting them, the original's time."""
 
 
 class Stage(StrEnum):
@@ -54,9 +54,9 @@ class TaskMaker:
         text = "/".join([self.run_id, *map(str, parts)])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
-    def prepare(self, seed: int) -> Task:
-        """Run and time the original."""
-        return self._execute(self.id_of("prepare"), {"mode": "prepare", "seed": seed})
+    def prepare(self, seed: int, known: Mapping[str, Any] | None = None) -> Task:
+        """Run and time the original; with what is ``known`` of it, only make the reference file again."""
+        return self._execute(self.id_of("prepare"), {"mode": "prepare", "seed": seed, "known": known})
 
     def mutate(
         self,

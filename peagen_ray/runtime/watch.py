@@ -24,8 +24,8 @@ _TEN_TIMES: Final = math.log(10.0)
 class Watch:
     """Turns what the engine says into what an observer is shown, and Ctrl-C into a reason to stop.
 
-    As a context manager it takes over SIGINT and SIGTERM (in the main thread; elsewhere it leaves them alone):
-    the first one asks the run to stop, the second one raises KeyboardInterrupt.
+    As a context manager it takes over SIGINT and SIGTERM (in the main thread; elsewhere it leaves them
+    alone): the first one asks the run to stop, the second one raises KeyboardInterrupt.
 
     Attributes:
         stopping: why the person wants the run to stop; None while they do not.

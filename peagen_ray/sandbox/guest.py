@@ -6,11 +6,11 @@ Operations (the ``op`` of a message's header), and what is answered:
     ``slot``, ``source``, ``entry``, ``workload`` (source text or null), ``workload_path``. Answer: ``ok``,
     ``error``.
 ``ready``
-    ``slot``, ``calls`` (lengths of the pickled calls in the body), ``repeat``. The calls are prepared, so often.
+    ``slot``, ``calls`` (lengths of the pickled calls in the body), ``repeat`` (how often each).
 ``go``
     ``slot``. The prepared calls are made, and nothing else is done. Answer: ``ns``.
 ``collect``
-    ``slot``, ``limit`` (bytes of one). Answer: ``lengths``; body: the encoded observations, one for each call.
+    ``slot``, ``limit`` (bytes of one). Answer: ``lengths``; body: the observations of the calls.
 ``run``
     The last three in one.
 ``pairs``

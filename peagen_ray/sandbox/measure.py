@@ -12,7 +12,7 @@ import pickle
 import statistics
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any, Final
 
@@ -134,7 +134,7 @@ def screen(
             wrong = _check(guest, judge, reference)
             if wrong:
                 return wrong
-            peak, once_s = _peak(guest, reference)
+            peak, once_s = _peak(guest, "b", reference)
             speed = _pairs(guest, reference, once_s, bar)
             return Verdict("ok", speed=speed, peak_kb=peak, inputs=len(reference.calls))
     except GuestFailed as error:
@@ -150,11 +150,11 @@ def _check(guest: Guest, judge: Judge, reference: Reference) -> Verdict | None:
     return None
 
 
-def _peak(guest: Guest, reference: Reference) -> tuple[int, float]:
+def _peak(guest: Guest, slot: str, reference: Reference) -> tuple[int, float]:
     """Peak memory of one timed call in kB, and its CPU seconds."""
     call = reference.timed_calls[0]
     guest.reset_peak()
-    spent = run(guest, "b", call).ns
+    spent = run(guest, slot, call).ns
     return guest.peak_kb(), spent / 1e9
 
 
@@ -218,7 +218,9 @@ def confirm(
             compared = _compare(trio, judge, _fresh_calls(judge.workload, seed, reference.size, fresh))
             if isinstance(compared, Verdict):
                 return compared
-            return _lock_step(trio, judge, reference, seed, precision, most_s, compared)
+            peak, _ = _peak(trio.candidate, "a", reference)
+            verdict = _lock_step(trio, judge, reference, seed, precision, most_s, compared)
+            return replace(verdict, peak_kb=peak)
     except GuestFailed as error:
         return Verdict(error.outcome, error.reason, confirmed=True)
 
@@ -287,7 +289,7 @@ class _Bill:
 
 
 def _round(trio: _Trio, judge: Judge, calls: list[bytes], repeat: int, *, swapped: bool) -> _Bill | str:
-    """The calls in both guests, and nothing in the null guest; or what is wrong with the candidate's outputs."""
+    """The bill of the calls in both guests and of none in the null guest; or what is wrong with an output."""
     ready = {"op": "ready", "slot": "a", "calls": [len(call) for call in calls], "repeat": repeat}
     for guest in (trio.original, trio.candidate):
         guest.ask(ready, b"".join(calls))

@@ -134,19 +134,46 @@ def observations(answer: Answer) -> list[bytes]:
     return split(answer.body, answer.header["lengths"])
 
 
-def prepare(subject: Subject, sandbox: Sandbox, limits: GuestLimits, seed: int) -> Reference:
+@dataclass(frozen=True)
+class Facts:
+    """What a run measured of its original, and keeps for good.
+
+    Attributes:
+        size: the size that inputs were scaled to.
+        repeat: calls of the original in one timed slice.
+        slice_s: CPU seconds of one such slice.
+        reference_ms: CPU time of the original on the standard input set, in milliseconds.
+    """
+
+    size: int
+    repeat: int
+    slice_s: float
+    reference_ms: float
+
+
+def prepare(
+    subject: Subject, sandbox: Sandbox, limits: GuestLimits, seed: int, known: Facts | None = None
+) -> Reference:
     """Scale the inputs, run the original on them twice, and time it.
+
+    Args:
+        subject: the original and its workload.
+        sandbox: where guests are started.
+        limits: what a guest may use.
+        seed: of the inputs.
+        known: what the run measured before; it is kept, and only the calls are made again.
 
     Raises:
         WorkloadError: no usable inputs, an original that disagrees with itself, or one that is too slow.
         TargetError: the original cannot be loaded or has no such entry.
     """
     workload = subject.inputs()
-    scale = _scale(workload, subject, sandbox, limits, seed)
+    scale = Scale(known.size, known.slice_s, known.repeat) if known else None
+    scale = scale or _scale(workload, subject, sandbox, limits, seed)
     with _original(subject, sandbox, limits) as guest:
         timed = [pickle.dumps(workload.call(seed + 1 + i, scale.size)) for i in range(_TIMED)]
         observed = [_must_run(guest, call) for call in timed]
-        slices = _time_slices(guest, timed, scale.repeat)
+        facts = known or _facts(scale, _time_slices(guest, timed, scale.repeat))
     errors = [raised(each) for each in observed]
     if all(errors):
         raise WorkloadError(
@@ -158,16 +185,12 @@ def prepare(subject: Subject, sandbox: Sandbox, limits: GuestLimits, seed: int) 
     calls, expected = _answered(subject, sandbox, limits, checks, timed, observed)
     if not workload.has_check:
         _refuse_disagreement(subject, sandbox, limits, calls, expected)
+    return Reference(**asdict(facts), calls=calls, expected=expected, timed=_TIMED)
+
+
+def _facts(scale: Scale, slices: Sequence[float]) -> Facts:
     slice_s = sum(slices) / len(slices)
-    return Reference(
-        size=scale.size,
-        repeat=scale.repeat,
-        slice_s=slice_s,
-        reference_ms=_standard_ms(slice_s * 1e3 * _TIMED),
-        calls=calls,
-        expected=expected,
-        timed=_TIMED,
-    )
+    return Facts(scale.size, scale.repeat, slice_s, _standard_ms(slice_s * 1e3 * _TIMED))
 
 
 def _standard_ms(once: float) -> float:

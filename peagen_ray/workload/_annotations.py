@@ -167,7 +167,8 @@ class Compiler:
         numpy = sys.modules.get("numpy")
         if numpy is None or kind is not numpy.ndarray:
             return None
-        scalar = next((arg for part in args for arg in typing.get_args(part) if isinstance(arg, type)), float)
+        scalars = (arg for part in args[1:] for arg in typing.get_args(part) if isinstance(arg, type))
+        scalar = next(scalars, float)
         whole = issubclass(scalar, numpy.integer | int)
         item = _LEAVES[bool if issubclass(scalar, numpy.bool_ | bool) else int if whole else float]
         dtype = scalar if issubclass(scalar, numpy.generic) and not inspect.isabstract(scalar) else None
@@ -212,9 +213,11 @@ def _weight(d: Drawing, plan: plans.Plan) -> Any:
 
 
 def _has_fields(kind: type) -> bool:
-    """Whether a class says what it is made of, in its fields or in an ``__init__`` of Python."""
+    """Whether a class says what it is made of; hypothesis knows those of the standard library better."""
     if typing.is_typeddict(kind) or dataclasses.is_dataclass(kind) or hasattr(kind, "_fields"):
         return True
+    if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
+        return False
     return isinstance(inspect.getattr_static(kind, "__init__"), types.FunctionType)
 
 

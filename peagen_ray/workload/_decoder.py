@@ -78,7 +78,7 @@ class _Builder:
                 todo.pop()
                 continue
             tag, items = self.graph.heap[index]
-            inner = {item[0] for item in items if type(item) is list} - self.values.keys()
+            inner = {item[0] for item in items if type(item) is list and item[0] not in self.values}
             if inner and index in open_:
                 raise MalformedValue(f"a {tag} that contains itself")
             open_.add(index)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 if TYPE_CHECKING:
-    from hypothesis.strategies import DataObject
+    from hypothesis.strategies import DataObject, SearchStrategy
 
 T = TypeVar("T")
 
@@ -192,16 +192,18 @@ class Edge(Drawing):
     def word(self) -> str:
         """Mostly one of a few."""
         st = self._st
-        drawn: str = self._data.draw(st.sampled_from(_EDGE_WORDS) | st.text(_EDGE_ALPHABET, max_size=4))
+        drawn: str = self._data.draw(st.sampled_from(_EDGE_WORDS) | self._texts(_EDGE_ALPHABET, 4))
         return drawn
 
     def text(self, length: int) -> str:
         """At most ``length`` characters of several scripts."""
-        st = self._st
-        drawn: str = self._data.draw(
-            st.text("ab", max_size=length) | st.text(_EDGE_ALPHABET, max_size=length)
-        )
+        drawn: str = self._data.draw(self._texts("ab", length) | self._texts(_EDGE_ALPHABET, length))
         return drawn
+
+    def _texts(self, alphabet: str, longest: int) -> SearchStrategy[str]:
+        """Not hypothesis' ``text``, which begins by computing a table of all Unicode, and writes it out."""
+        letters: SearchStrategy[list[str]] = self._st.lists(self._st.sampled_from(alphabet), max_size=longest)
+        return letters.map("".join)
 
     def custom(self, kind: Any) -> Any:
         """See ``Drawing``."""

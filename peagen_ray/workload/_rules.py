@@ -103,7 +103,8 @@ def _iterator(walk: Comparison, left: Node, right: Node, path: Path) -> Found:
     if isinstance(problem, str):
         return problem
     if left[2] != right[2]:
-        return f"{path}: {'expected' if left[2] else 'got'} an iterator without end"
+        ends = ["one without end" if node[2] else "an iterator that ends" for node in (left, right)]
+        return f"{path}: expected {ends[0]}, got {ends[1]}"
     return [*problem, Pair(left[3], right[3], path.at(" end"))]
 
 

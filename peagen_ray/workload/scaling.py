@@ -119,7 +119,7 @@ def _is_flat(below: dict[int, float]) -> bool:
     """Whether time has not grown while size did, eightfold and from 64 on."""
     size, taken = max(below.items())
     earlier = [time for other, time in below.items() if other >= _FLAT_SPAN**2 and other * _FLAT_SPAN <= size]
-    return bool(earlier) and taken < _FLAT_GROWTH * max(earlier)
+    return bool(earlier) and taken < _FLAT_GROWTH * max(*earlier, _SMALLEST_S)
 
 
 def _halve(search: _Search, smallest: int) -> None:

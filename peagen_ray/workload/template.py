@@ -100,7 +100,9 @@ def _assignments(parameters: Iterable[tuple[str, Parameter]]) -> list[str]:
         elif annotation in holders:
             expression = f"rng.choice(list({holders[annotation]}))"
         else:
-            expression = _SCALARS.get(annotation, f"...  # a {annotation}")
+            expression = _SCALARS.get(annotation, "...")
+        if "..." in expression:
+            expression += f"  # fill in: {annotation}"
         lines.append(f"    {name} = {expression}\n")
     return lines
 
@@ -160,4 +162,4 @@ def _element(annotation: str) -> str:
         return f"({', '.join(_element(part) for part in parts)}{',' if len(parts) == 1 else ''})"
     if outer in ("dict", "Dict"):
         return '{"a": rng.randint(0, size), "b": rng.randint(0, size)}'
-    return _ELEMENTS.get(annotation, f"...  # a {annotation}")
+    return _ELEMENTS.get(annotation, "...")

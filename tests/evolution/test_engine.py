@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peagen_ray.errors import EvolutionError
-from peagen_ray.evolution.engine import Engine, EngineSettings
+from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.events import Kind
 from peagen_ray.evolution.program import Binning, Outcome, Program
 from peagen_ray.evolution.questions import Confirm, Dropped, Duplicate, Mutate, Observation, Run
 from peagen_ray.evolution.selectors.base import ParentSelector
 from peagen_ray.evolution.selectors.epsilon import EpsilonSelector
 from peagen_ray.evolution.selectors.legacy import LegacySelector
+from peagen_ray.evolution.settings import EngineSettings
 from peagen_ray.evolution.standing import CONFIRM_ATTEMPTS, EXCLUDED
 from peagen_ray.evolution.stopping import StopReason, StopRules
 from peagen_ray.testing.landscape import a_program, answer, ask_all, drive

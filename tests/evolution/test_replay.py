@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from peagen_ray.errors import ReplayDivergence
-from peagen_ray.evolution.engine import Engine, EngineSettings
+from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.events import Event, Kind
 from peagen_ray.evolution.ledger import Ledger, Position, read
 from peagen_ray.evolution.program import Outcome
@@ -22,6 +22,7 @@ from peagen_ray.evolution.questions import Mutate, Observation
 from peagen_ray.evolution.replay import relive, replay, resume, save_checkpoint
 from peagen_ray.evolution.selectors.epsilon import EpsilonSelector
 from peagen_ray.evolution.selectors.legacy import LegacySelector
+from peagen_ray.evolution.settings import EngineSettings
 from peagen_ray.evolution.stopping import StopReason, StopRules
 from peagen_ray.testing.landscape import a_program, drive
 

@@ -25,6 +25,10 @@ def channel() -> socket.socket:
     return socket.socket(fileno=os.dup(3))
 
 
+def names(place: str) -> list[str]:
+    return [path.name for path in Path(place).iterdir()]
+
+
 def daemonise() -> int:
     """Leave a process with a session of its own behind; returns its pid."""
     reading, writing = os.pipe()
@@ -69,8 +73,8 @@ class Doer(TaskHandler):
         context = current()
         return {
             "scratch": str(context.scratch),
-            "cwd": os.getcwd(),
-            "found": os.listdir("."),
+            "cwd": str(Path.cwd()),
+            "found": names("."),
             "worker": context.worker,
             "offered": sorted(context.offered),
             "timeout": context.timeout,
@@ -84,8 +88,8 @@ class Doer(TaskHandler):
         return {"seen": Path(task.payload["path"]).exists()}
 
     def do_print(self, task: Task):
-        print("to stdout")
-        print("to stderr", file=sys.stderr)
+        sys.stdout.write("to stdout\n")
+        sys.stderr.write("to stderr\n")
 
     def do_print_much(self, task: Task):
         for stream in (sys.stdout, sys.stderr):
@@ -177,9 +181,7 @@ class Doer(TaskHandler):
         return Result(task_id=task.id, status=Status.SKIP, data={"msg": "not mine"})
 
     def do_follow_up(self, task: Task):
-        spawn = [
-            Task(kind=TaskKind.MUTATE, id=i * 16, payload={"do": ""}).model_dump(mode="json") for i in "ab"
-        ]
+        spawn = [{"kind": "mutate", "id": letter * 16, "payload": {"do": ""}} for letter in "ab"]
         return {"spawn": spawn, "kept": 1}
 
     def do_follow_up_rubbish(self, task: Task):
@@ -188,12 +190,12 @@ class Doer(TaskHandler):
     def do_litter(self, task: Task):
         """Say what another task has left, and leave something everywhere."""
         places = list(map(os.path.expanduser, PLACES))
-        found = [f"{place}: {name}" for place in places for name in os.listdir(place) if "litter" in name]
+        found = [f"{place}: {name}" for place in places for name in names(place) if "litter" in name]
         found += [name for name in os.environ if "LITTER" in name]
         found += [name for name in ("LITTER",) if hasattr(json, name)]
         found += ["dumps"] if json.dumps is not DUMPS else []
         found += [f"module {name}" for name in sys.modules if "litter" in name]
-        found += [f"process {name}" for name in os.listdir("/proc") if name.isdigit() and is_litter(name)]
+        found += [f"process {name}" for name in names("/proc") if sleeps(name, task.payload["nap"])]
         mark = f"litter-{random.getrandbits(64):x}"
         for number, place in enumerate(places):
             mark = f"{mark}-{number}"
@@ -209,16 +211,17 @@ class Doer(TaskHandler):
         os.umask(0)
         os.chdir("/")
         threading.Thread(target=sleep_forever, daemon=True).start()
-        subprocess.Popen(["sleep", "1000.25"], start_new_session=True)
+        subprocess.Popen(["sleep", task.payload["nap"]], start_new_session=True)
         return {"found": found, "mark": mark, "daemon": daemonise(), "state": random.random()}
 
 
 DUMPS = json.dumps
 
 
-def is_litter(pid: str) -> bool:
+def sleeps(process: str, nap: str) -> bool:
+    """Whether that is a process, and one that sleeps for that long."""
     try:
-        return b"1000.25" in Path("/proc", pid, "cmdline").read_bytes()
+        return nap.encode() in Path("/proc", process, "cmdline").read_bytes()
     except OSError:
         return False
 

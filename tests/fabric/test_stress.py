@@ -1,5 +1,6 @@
 """Tasks that try to leave something behind, and the next that looks for it."""
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,8 +21,10 @@ def isolated(runner):
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_of_200_tasks_that_litter_none_sees_what_another_left(isolated, runner, launcher, threads):
+    nap = f"1000.{os.getpid()}"
+
     def litter(_):
-        return runner.run(DOER, task("litter"), timeout=60)
+        return runner.run(DOER, task("litter", nap=nap), timeout=60)
 
     with ThreadPoolExecutor(threads) as pool:
         results = list(pool.map(litter, range(TASKS // threads)))

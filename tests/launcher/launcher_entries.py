@@ -137,7 +137,7 @@ def print_without_end(channel: socket.socket) -> None:
 
 def print_without_newline(channel: socket.socket) -> None:
     sys.stdout.write("no newline")
-    print("caf\udce9 \N{SNOWMAN}", file=sys.stderr)
+    sys.stderr.write("caf\udce9 \N{SNOWMAN}\n")
 
 
 def raise_error(channel: socket.socket) -> None:
@@ -216,7 +216,7 @@ def nest(channel: socket.socket, launcher: Launcher) -> None:
     with launcher, launcher.spawn(spec) as child:
         child.send(framing.receive(channel, 1 << 16))
         framing.send(channel, child.receive(1 << 16))
-        print(child.wait(), child.layers)
+        sys.stdout.write(f"{child.wait()}\n")
 
 
 def nest_and_hang(channel: socket.socket, launcher: Launcher) -> None:

@@ -1,6 +1,5 @@
 """How a child may end, and what is left of it: nothing."""
 
-import os
 import select
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -230,7 +229,7 @@ def test_forgetting_a_child_kills_it(bench):
 
 
 def open_descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
 
 
 def test_no_descriptor_is_leaked_here_or_there(bench):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -97,13 +98,13 @@ import os
 from peagen_ray.launcher import child
 child._isolate = lambda spec, ground: os._exit(9)
 """
-    with Launcher.start([modules("dying_module", source)]) as launcher:
-        with pytest.raises(LaunchError, match="exit 9"):
-            launcher.spawn(SpawnSpec("m:f", tmp_path))
+    launcher = Launcher.start([modules("dying_module", source)])
+    with launcher, pytest.raises(LaunchError, match="exit 9"):
+        launcher.spawn(SpawnSpec("m:f", tmp_path))
 
 
 def test_an_entry_that_is_written_wrongly_is_an_error(bench):
-    with pytest.raises(LaunchError, match="package.module:function"):
+    with pytest.raises(LaunchError, match=r"package\.module:function"):
         bench.launcher.spawn(SpawnSpec(":", bench.scratch()))
 
 
@@ -156,8 +157,6 @@ def test_a_launcher_that_lives_is_not_revived(own_bench):
 
 
 def test_a_handlers_launcher_cannot_be_revived_by_it(own_bench):
-    import socket
-
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     launcher = Launcher.from_socket(ours)
     assert launcher.alive
@@ -287,13 +286,8 @@ def runs(python, nobody):
         return False
 
 
-def test_the_guard_of_a_launcher_holds_no_socket_of_its_owner(own_bench):
-    links = [
-        os.readlink(f"/proc/{own_bench.guard}/fd/{fd}") for fd in os.listdir(f"/proc/{own_bench.guard}/fd")
-    ]
-    assert not any(link.startswith("socket:") and int(link[8:-1]) == base_inode(own_bench) for link in links)
+def test_the_guard_holds_no_socket(own_bench):
+    links = [str(link.readlink()) for link in Path(f"/proc/{own_bench.guard}/fd").iterdir()]
+    assert links
+    assert not any(link.startswith("socket:") for link in links)
     assert linux.children(own_bench.guard) == [own_bench.server]
-
-
-def base_inode(bench):
-    return os.fstat(bench.launcher._base.fileno()).st_ino

@@ -1,4 +1,5 @@
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,7 +31,8 @@ limits = st.builds(
     )
 )
 def test_a_request_is_read_as_it_was_written(spec):
-    assert SpawnSpec.from_wire(spec.to_wire()) == spec
+    resolved = replace(spec, scratch=spec.scratch.resolve(), keep=tuple(path.resolve() for path in spec.keep))
+    assert SpawnSpec.from_wire(spec.to_wire()) == resolved
 
 
 @given(st.binary(max_size=100))

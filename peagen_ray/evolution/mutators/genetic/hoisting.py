@@ -28,7 +28,7 @@ def _in_round(loop: ast.For | ast.AsyncFor | ast.While, child: ast.AST) -> bool:
     return any(child is statement for statement in loop.body)
 
 
-def hoist_point(draft: Draft, node: ast.expr, expression: ast.expr) -> ast.stmt | None:
+def hoist_point(draft: Draft, node: ast.expr | ast.stmt, expression: ast.expr) -> ast.stmt | None:
     """The statement before which ``expression``, wanted at ``node``, can be computed once for many rounds.
 
     It is the outermost loop that leaves alone what the expression mentions, or else the statement around a

@@ -79,6 +79,33 @@ class MembershipLoop(Rewrite):
     )
 
 
+_PAIRS = (
+    ("E[0] == A and E[1] == B", "(A, B) in XS"),
+    ("(E[0] == A and E[1] == B) or (E[0] == C and E[1] == D)", "(A, B) in XS or (C, D) in XS"),
+)
+_PARTS = (
+    ("P == A and Q == B", "(A, B) in XS"),
+    ("(P == A and Q == B) or (P == C and Q == D)", "(A, B) in XS or (C, D) in XS"),
+)
+
+
+class PairMembershipLoop(Rewrite):
+    """A loop that looks for a pair is ``in``."""
+
+    NAME = "pair-membership-loop"
+    RULES = tuple(
+        Rule(pattern, template)
+        for target, cases in (("E", _PAIRS), ("(P, Q)", _PARTS))
+        for test, found in cases
+        for pattern, template in (
+            (f"for {target} in XS:\n if {test}: return True\nreturn False", f"return {found}"),
+            (f"R = False\nfor {target} in XS:\n if {test}: R = True", f"R = {found}"),
+            (f"R = False\nfor {target} in XS:\n if {test}: R = True; break", f"R = {found}"),
+            (f"any({test} for {target} in XS)", found),
+        )
+    )
+
+
 class AnyLoop(Rewrite):
     """A loop that looks for a value with some property is ``any(…)`` or ``all(…)``."""
 
@@ -167,6 +194,7 @@ OPERATORS: tuple[Operator, ...] = (
     ProductLoop(),
     CountLoop(),
     MembershipLoop(),
+    PairMembershipLoop(),
     AnyLoop(),
     IndexLoop(),
     ReverseLoop(),

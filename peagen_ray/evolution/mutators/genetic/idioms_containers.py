@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 
 from peagen_ray.evolution.mutators.genetic.base import Draft, Operator
-from peagen_ray.evolution.mutators.genetic.match import Match
+from peagen_ray.evolution.mutators.genetic.hoisting import loops_around
+from peagen_ray.evolution.mutators.genetic.match import Match, find_any
+from peagen_ray.evolution.mutators.genetic.nodes import place
 from peagen_ray.evolution.mutators.genetic.places import ListPlace, list_places
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit, put
 
@@ -99,31 +102,50 @@ def _heapified(draft: Draft, site: ListPlace) -> bool:
     return True
 
 
-class MinimumToHeap(Edit[ListPlace]):
+_TAKES = tuple(
+    f"{scan}\n{removal}"
+    for scan, removal in (
+        ("M = min(XS)", "XS.remove(M)"),
+        ("M = XS[0]\nfor V in XS:\n if V < M: M = V", "XS.remove(M)"),
+        ("M = XS[0]\nfor V in XS[1:]:\n if V < M: M = V", "XS.remove(M)"),
+        ("M = XS[0]\nfor I in range(len(XS)):\n if XS[I] < M: M = XS[I]", "XS.remove(M)"),
+        ("M = XS[0]\nfor I in range(1, len(XS)):\n if XS[I] < M: M = XS[I]", "XS.remove(M)"),
+        ("B = 0\nfor I in range(len(XS)):\n if XS[I] < XS[B]: B = I", "M = XS.pop(B)"),
+        ("B = 0\nfor I in range(1, len(XS)):\n if XS[I] < XS[B]: B = I", "M = XS.pop(B)"),
+    )
+)
+"""Taking the smallest item out of a list."""
+
+
+@dataclass(frozen=True)
+class Takes:
+    """A list out of which the smallest item is taken, and where."""
+
+    source: ListPlace
+    matches: tuple[Match, ...]
+
+
+class MinimumToHeap(Edit[Takes]):
     """A list out of which the smallest item is taken again and again is a heap."""
 
     NAME = "minimum-to-heap"
     WEIGHT = 2.0
 
-    def sites(self, draft: Draft) -> list[ListPlace]:
-        """Lists of which the minimum is removed."""
-        return [
-            each
-            for each in list_places(draft)
-            if any(each.uses("min(XS)")) and any(each.uses("XS.remove(X)"))
+    def sites(self, draft: Draft) -> list[Takes]:
+        """Lists of which the minimum is removed in a loop."""
+        found = [match for _, match in find_any(draft, _TAKES) if any(loops_around(draft, match.anchor))]
+        taken = [
+            Takes(each, tuple(m for m in found if place(m["XS"]) == each.name)) for each in list_places(draft)
         ]
+        return [each for each in taken if each.matches]
 
-    def edit(self, draft: Draft, site: ListPlace) -> bool:
+    def edit(self, draft: Draft, site: Takes) -> bool:
         """Pop the minimum, and push what is appended."""
-        taken = list(site.uses("min(XS)", "XS.append(V)"))
-        removed = list(site.uses("XS.remove(X)"))
-        for index, match in taken:
-            put(draft, match, ("heapq.heappop(XS)", "heapq.heappush(XS, V)")[index])
-        for _, match in removed:
-            statement = draft.statement(match.anchor)
-            assert statement is not None
-            draft.replace(statement)
-        return _heapified(draft, site)
+        for _, match in list(site.source.uses("XS.append(V)")):
+            put(draft, match, "heapq.heappush(XS, V)")
+        for match in site.matches:
+            put(draft, match, "M = heapq.heappop(XS)")
+        return _heapified(draft, site.source)
 
 
 OPERATORS: tuple[Operator, ...] = (ListToDeque(), SortedQueueToHeap(), MinimumToHeap())

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from peagen_ray.evolution.mutators.genetic.base import Draft, Operator, parse_statements, stored
+from peagen_ray.evolution.mutators.genetic.filters import look_up, narrowed, tests_of
 from peagen_ray.evolution.mutators.genetic.hoisting import Comprehension, loops_around
 from peagen_ray.evolution.mutators.genetic.match import matches
 from peagen_ray.evolution.mutators.genetic.nodes import (
@@ -22,7 +23,6 @@ from peagen_ray.evolution.mutators.genetic.nodes import (
     position,
     shorter_range,
     with_context,
-    without_guard,
 )
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit
 from peagen_ray.evolution.mutators.genetic.terms import isolated
@@ -76,7 +76,7 @@ class HashJoin(Edit[Join]):
         for function in draft.functions():
             for node in own_nodes(function):
                 if isinstance(node, ast.For):
-                    found += _joins(draft, node, node, _test_of(node))
+                    found += _joins(draft, node, node, tests_of(node))
                 elif isinstance(node, Comprehension):
                     for clause in node.generators:
                         tests = [each for test in clause.ifs for each in conjuncts(test)]
@@ -87,15 +87,14 @@ class HashJoin(Edit[Join]):
         """Make the groups and look one up."""
         groups = draft.fresh("groups")
         draft.insert_before(site.before, *_grouping(groups, site))
-        found = _look_up(groups, site.outer)
+        found = look_up(groups, site.outer)
         rest = [*site.source.bounds, *site.rest]
         node = site.node
         node.target, node.iter = site.source.target, found
         if isinstance(node, ast.comprehension):
             node.ifs = rest
         else:
-            body = _body_of(node)
-            node.body = [ast.If(test=_all_of(rest), body=body, orelse=[])] if rest else body
+            node.body = narrowed(node, rest)
         draft.touched()
         return True
 
@@ -114,33 +113,6 @@ def _grouping(groups: str, join: Join) -> list[ast.stmt]:
     append.func.value.args[0] = copy.deepcopy(join.inner)
     append.args = [with_context(copy.deepcopy(join.source.target), ast.Load())]
     return made
-
-
-def _look_up(groups: str, key: ast.expr) -> ast.expr:
-    get = ast.Attribute(value=ast.Name(id=groups, ctx=ast.Load()), attr="get", ctx=ast.Load())
-    return ast.Call(func=get, args=[copy.deepcopy(key), ast.Tuple(elts=[], ctx=ast.Load())], keywords=[])
-
-
-def _all_of(tests: Sequence[ast.expr]) -> ast.expr:
-    return tests[0] if len(tests) == 1 else ast.BoolOp(op=ast.And(), values=list(tests))
-
-
-def _test_of(loop: ast.For) -> list[ast.expr]:
-    """What must hold before a loop's body does anything."""
-    body = without_guard(loop.body)
-    tests: list[ast.expr] = []
-    while len(body) == 1 and isinstance(body[0], ast.If) and not body[0].orelse:
-        tests += conjuncts(body[0].test)
-        body = body[0].body
-    return tests
-
-
-def _body_of(loop: ast.For) -> list[ast.stmt]:
-    """What a loop does where all of :func:`_test_of` holds."""
-    body = without_guard(loop.body)
-    while len(body) == 1 and isinstance(body[0], ast.If) and not body[0].orelse:
-        body = body[0].body
-    return list(body)
 
 
 def _joins(

@@ -84,15 +84,17 @@ class HoistInvariant(_AssignOnce):
 
 
 def _candidates(draft: Draft) -> Iterator[ast.expr]:
+    pure = pure_functions(draft)
     for function in draft.functions():
         for node in own_nodes(function):
-            if (
-                isinstance(node, ast.expr)
-                and is_costly(node)
-                and not _is_called(draft, node)
-                and is_pure(node)
-            ):
-                yield node
+            if _is_candidate(draft, node, pure):
+                yield cast("ast.expr", node)
+
+
+def _is_candidate(draft: Draft, node: ast.AST, pure: frozenset[str]) -> bool:
+    if not isinstance(node, ast.expr) or not is_costly(node):
+        return False
+    return not _is_called(draft, node) and is_pure(node, pure)
 
 
 def is_costly(node: ast.expr) -> bool:

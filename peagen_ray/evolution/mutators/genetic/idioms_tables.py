@@ -11,7 +11,7 @@ from peagen_ray.evolution.mutators.genetic.compare import same_code
 from peagen_ray.evolution.mutators.genetic.hoisting import hoist_point
 from peagen_ray.evolution.mutators.genetic.match import Match, find_any
 from peagen_ray.evolution.mutators.genetic.nodes import is_pure, position
-from peagen_ray.evolution.mutators.genetic.rewrite import Edit, Rewrite, Rule, build, build_expression
+from peagen_ray.evolution.mutators.genetic.rewrite import Edit, Rewrite, Rule, build, put
 from peagen_ray.evolution.mutators.genetic.shapes import values_of
 
 
@@ -57,14 +57,11 @@ class TableOperator(Edit[TableSite]):
     def edit(self, draft: Draft, site: TableSite) -> bool:
         """Make the table and use it."""
         scans = [other for other in self._scans(draft) if _shares(site, other)]
-        match, table = site.match, ast.Name(id=self._name(draft, site.match["XS"]), ctx=ast.Load())
-        draft.insert_before(
-            site.before, *build(f"TABLE = {site.lookup.table}", match.having(TABLE=table), draft)
-        )
+        table = ast.Name(id=self._name(draft, site.match["XS"]), ctx=ast.Load())
+        made = build(f"TABLE = {site.lookup.table}", site.match.having(TABLE=table), draft)
+        draft.insert_before(site.before, *made)
         for scan in scans:
-            assert scan.match.expression is not None
-            answer = build_expression(scan.lookup.answer, scan.match.having(TABLE=table), draft)
-            draft.replace_expression(scan.match.expression, answer)
+            put(draft, scan.match.having(TABLE=table), scan.lookup.answer)
         for statement in self.IMPORTS:
             draft.ensure_import(statement)
         return True
@@ -74,16 +71,15 @@ class TableOperator(Edit[TableSite]):
         return draft.fresh("_".join([*words[:1], self.STEM]))
 
     def _scans(self, draft: Draft) -> list[TableSite]:
-        found: list[TableSite] = []
+        found: dict[int, TableSite] = {}
         for index, match in find_any(draft, tuple(lookup.scan for lookup in self.LOOKUPS)):
-            node, sequence = match.expression, match["XS"]
-            assert node is not None
-            if not self.fits(match) or any(node is site.match.expression for site in found):
+            sequence = match["XS"]
+            if id(match.anchor) in found or not self.fits(match) or not is_pure(sequence):
                 continue
-            before = hoist_point(draft, node, sequence) if is_pure(sequence) else None
+            before = hoist_point(draft, match.anchor, sequence)
             if before is not None:
-                found.append(TableSite(self.LOOKUPS[index], match, before))
-        return found
+                found[id(match.anchor)] = TableSite(self.LOOKUPS[index], match, before)
+        return list(found.values())
 
     def fits(self, match: Match) -> bool:
         """Whether a scan is worth a table."""
@@ -172,6 +168,10 @@ class PrefixSums(TableOperator):
     WEIGHT = 1.5
     STEM = "totals"
     LOOKUPS = (
+        Lookup("A = 0\nfor I in range(S, E): A += XS[I]", _SUMS, "A = TABLE[E] - TABLE[S]"),
+        Lookup("A = 0\nfor I in range(E): A += XS[I]", _SUMS, "A = TABLE[E]"),
+        Lookup("A = 0\nfor X in XS[S:E]: A += X", _SUMS, "A = TABLE[E] - TABLE[S]"),
+        Lookup("A = 0\nfor X in XS[:E]: A += X", _SUMS, "A = TABLE[E]"),
         Lookup("sum(XS[:B])", _SUMS, "TABLE[B]"),
         Lookup("sum(XS[A:])", _SUMS, "TABLE[-1] - TABLE[A]"),
         Lookup("sum(XS[A:B])", _SUMS, "TABLE[B] - TABLE[A]"),
@@ -181,21 +181,41 @@ class PrefixSums(TableOperator):
     IMPORTS = ("import itertools",)
 
 
+_PEAKS = "list(itertools.accumulate(XS, max))"
+_LATER_PEAKS = "list(itertools.accumulate(reversed(XS), max))[::-1]"
+
+
 class PrefixExtremes(TableOperator):
     """``max(xs[:b])`` in a loop is an item of the running maximum."""
 
     NAME = "prefix-extremes"
     STEM = "peaks"
     LOOKUPS = tuple(
-        Lookup(scan.replace("max", name), table.replace("max", name), answer)
-        for name in ("max", "min")
+        Lookup(scan.replace("max", name).replace(">", sign), table.replace("max", name), answer)
+        for name, sign in (("max", ">"), ("min", "<"))
         for scan, table, answer in (
-            ("max(XS[:B])", "list(itertools.accumulate(XS, max))", "TABLE[B - 1]"),
-            ("max(XS[A:])", "list(itertools.accumulate(reversed(XS), max))[::-1]", "TABLE[A]"),
-            ("max(XS[0:B])", "list(itertools.accumulate(XS, max))", "TABLE[B - 1]"),
+            ("max(XS[:B])", _PEAKS, "TABLE[B - 1]"),
+            ("max(XS[A:])", _LATER_PEAKS, "TABLE[A]"),
+            ("M = XS[0]\nfor I in range(E):\n if XS[I] > M: M = XS[I]", _PEAKS, "M = TABLE[E - 1]"),
+            ("M = XS[0]\nfor I in range(1, E):\n if XS[I] > M: M = XS[I]", _PEAKS, "M = TABLE[E - 1]"),
+            ("M = XS[0]\nfor X in XS[:E]:\n if X > M: M = X", _PEAKS, "M = TABLE[E - 1]"),
+            (
+                "M = XS[B]\nfor I in range(B, len(XS)):\n if XS[I] > M: M = XS[I]",
+                _LATER_PEAKS,
+                "M = TABLE[B]",
+            ),
+            (
+                "M = XS[B]\nfor I in range(B + 1, len(XS)):\n if XS[I] > M: M = XS[I]",
+                _LATER_PEAKS,
+                "M = TABLE[B]",
+            ),
         )
     )
     IMPORTS = ("import itertools",)
+
+
+_COLUMNS = "list(zip(*XS))"
+_PRODUCT = "sum(map(operator.mul, P, TABLE[J]))"
 
 
 class MatrixColumns(TableOperator):
@@ -205,9 +225,10 @@ class MatrixColumns(TableOperator):
     WEIGHT = 1.5
     STEM = "columns"
     LOOKUPS = (
-        Lookup(
-            "sum(P[K] * XS[K][J] for K in range(N))", "list(zip(*XS))", "sum(map(operator.mul, P, TABLE[J]))"
-        ),
+        Lookup("A = 0\nfor K in range(N): A += P[K] * XS[K][J]", _COLUMNS, f"A = {_PRODUCT}"),
+        Lookup("A = 0.0\nfor K in range(N): A += P[K] * XS[K][J]", _COLUMNS, f"A = 0.0 + {_PRODUCT}"),
+        Lookup("for K in range(N): A += P[K] * XS[K][J]", _COLUMNS, f"A += {_PRODUCT}"),
+        Lookup("sum(P[K] * XS[K][J] for K in range(N))", _COLUMNS, _PRODUCT),
         Lookup("[R[J] for R in XS]", "[list(fresh_column) for fresh_column in zip(*XS)]", "TABLE[J]"),
         Lookup("sum(R[J] for R in XS)", "list(map(sum, zip(*XS)))", "TABLE[J]"),
     )
@@ -219,6 +240,12 @@ class DotProduct(Rewrite):
 
     NAME = "dot-product"
     RULES = tuple(
+        Rule(scan, "A = sum(map(operator.mul, P, Q))", imports=("import operator",))
+        for scan in (
+            "A = 0\nfor K in range(N): A += P[K] * Q[K]",
+            "A = 0\nfor (B, C) in zip(P, Q): A += B * C",
+        )
+    ) + tuple(
         Rule(scan, "sum(map(operator.mul, P, Q))", imports=("import operator",))
         for scan in (
             "sum(P[K] * Q[K] for K in range(N))",

@@ -23,6 +23,7 @@ LONGEST_CHAIN = 4
 """Operators that one proposal may be made by."""
 HIGHEST_WEIGHT = 1e6
 
+_NO_SITE = "", -1
 _REASONS = ("already tried", "identical", "forbidden", "syntax", "operator")
 """Why attempts come to nothing; the first that applies is the one that is told."""
 
@@ -71,9 +72,11 @@ class _Search:
         self._draft = Draft.parse(request.source, request.entry, request.inspirations)
         self._guard = Guard(self._draft)
         self._parent = fingerprint_of(self._draft.pristine)
-        self._weights = {name: _weight(each, request.weights) for name, each in operators.items()}
-        self._pool = {name: weight for name, weight in self._weights.items() if weight > 0}
+        weights = {name: _weight(each, request.weights) for name, each in operators.items()}
+        self._weights = {name: weight for name, weight in weights.items() if weight > 0}
+        self._pool = dict(self._weights)
         self._left: dict[str, list[int]] = {}
+        self._site = _NO_SITE
         self._failures: dict[str, str] = {}
 
     def run(self) -> Proposal:
@@ -83,10 +86,10 @@ class _Search:
             names = self._edited(draft, self._chain_length(attempt))
             if not names and not self._pool:
                 break
-            if names:
-                text = self._text(draft)
-                if text is not None:
-                    return Proposal(text, "+".join(names))
+            text = self._text(draft) if names else None
+            if text is not None:
+                return Proposal(text, "+".join(names))
+            self._give_up_site()
             draft = self._draft.restart()
         reason = next((each for each in _REASONS if each in self._failures), "no site")
         raise MutationRejected(reason, self._failures.get(reason, ""))
@@ -99,6 +102,12 @@ class _Search:
         while length < LONGEST_CHAIN and self._rng.random() < chance:
             length += 1
         return length
+
+    def _give_up_site(self) -> None:
+        """Do not start from the last attempt's site again, if that alone came to nothing."""
+        name, index = self._site
+        if index in self._left.get(name, ()):
+            self._left[name].remove(index)
 
     def _edited(self, draft: Draft, length: int) -> list[str]:
         """Edit a draft; the names of the operators that did, none when one of them came to nothing."""
@@ -124,6 +133,7 @@ class _Search:
                     raise
                 self._failures["operator"] = f"{name}: {type(error).__name__}: {error}"
                 self._pool.pop(name, None)
+                self._weights.pop(name, None)
                 return None
             if done is not None:
                 draft.touched()
@@ -136,11 +146,13 @@ class _Search:
         operator = self._operators[name]
         sites = operator.sites(draft)
         if not is_first:
+            self._site = _NO_SITE
             return operator.apply(draft, self._rng.choice(sites), self._rng) if sites else None
         left = self._left.setdefault(name, list(range(len(sites))))
         if not left:
             return None
-        return operator.apply(draft, sites[left.pop(self._rng.randrange(len(left)))], self._rng)
+        self._site = name, self._rng.choice(left)
+        return operator.apply(draft, sites[self._site[1]], self._rng)
 
     def _text(self, draft: Draft) -> str | None:
         """The source text of an edited draft; None when it is not one to propose."""

@@ -233,7 +233,8 @@ def _calls_pure(function: ast.FunctionDef, known: frozenset[str]) -> bool:
         if isinstance(node, (ast.Yield, ast.YieldFrom, ast.Await)):
             return False
         if isinstance(node, ast.Call) and not _is_pure_call(node, known):
-            if not isinstance(node.func, ast.Attribute) or node.func.attr not in MUTATING_METHODS:
+            changes_own = isinstance(node.func, ast.Attribute) and node.func.attr in MUTATING_METHODS
+            if not changes_own:
                 return False
     return True
 

@@ -174,3 +174,10 @@ def _keep_annotation(match: Match, new: list[ast.stmt]) -> list[ast.stmt]:
                     simple=note.simple,
                 )
     return new
+
+
+def insert_after(draft: Draft, statement: ast.stmt, template: str, match: Match) -> None:
+    """Put what a template says after a statement."""
+    block, at = draft.block(statement)
+    block[at + 1 : at + 1] = build(template, match, draft)
+    draft.touched()

@@ -6,10 +6,22 @@ import ast
 from collections.abc import Iterator
 
 from peagen_ray.evolution.mutators.genetic.algorithms.scans import Scan, scans
-from peagen_ray.evolution.mutators.genetic.base import Draft, Operator, loaded, parse_expression, parse_statements
+from peagen_ray.evolution.mutators.genetic.base import (
+    Draft,
+    Operator,
+    loaded,
+    parse_expression,
+    parse_statements,
+)
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import conjunction
 from peagen_ray.evolution.mutators.genetic.canonical.normal import Forms
-from peagen_ray.evolution.mutators.genetic.canonical.trees import clone, name, parameters, substituted, walk_block
+from peagen_ray.evolution.mutators.genetic.canonical.trees import (
+    clone,
+    name,
+    parameters,
+    substituted,
+    walk_block,
+)
 from peagen_ray.evolution.mutators.genetic.nodes import equal, is_call, place
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit
 
@@ -79,7 +91,7 @@ class HeapScan(Edit[Scan]):
         for statement, items in changes:
             form.put_after(statement, [_push(site, heap, order, item) for item in items])
         query = _query(site, heap)
-        form.binds[query] = form.binds.get(site.loop, {})
+        form.inherit([query], [site.loop])
         form.put([site.loop], [query])
         form.put_before(site.around, prelude)
         form.commit()

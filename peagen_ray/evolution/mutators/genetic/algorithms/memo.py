@@ -13,7 +13,7 @@ from peagen_ray.evolution.mutators.genetic.algorithms.recursion import (
     recursions,
 )
 from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, Operator, parse_expression, stored
-from peagen_ray.evolution.mutators.genetic.canonical.trees import call, clone, name
+from peagen_ray.evolution.mutators.genetic.canonical.trees import call, name
 from peagen_ray.evolution.mutators.genetic.nodes import is_call, is_constant, mutated, negated
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit
 

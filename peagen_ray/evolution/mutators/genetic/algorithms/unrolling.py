@@ -13,7 +13,6 @@ from peagen_ray.evolution.mutators.genetic.algorithms.recursion import (
 from peagen_ray.evolution.mutators.genetic.base import Draft, Operator, parse_statements
 from peagen_ray.evolution.mutators.genetic.canonical.recipes import Cookbook, Recipe
 from peagen_ray.evolution.mutators.genetic.canonical.trees import name
-from peagen_ray.evolution.mutators.genetic.nodes import names_in
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit
 
 

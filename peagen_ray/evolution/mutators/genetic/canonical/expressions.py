@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from peagen_ray.evolution.mutators.genetic.canonical.trees import call, clone, item, name
@@ -114,7 +114,7 @@ def conjunction(parts: list[ast.expr]) -> ast.expr:
 
 def shifted(node: ast.expr, by: int) -> ast.expr:
     """``node + by`` in normal form; the node is used up."""
-    return _sum([*_terms(node, 1), (1, ast.Constant(value=by))])
+    return sum_of([*signed_terms(node, 1), (1, ast.Constant(value=by))])
 
 
 class _Normaliser(ast.NodeTransformer):
@@ -164,7 +164,7 @@ class _Normaliser(ast.NodeTransformer):
     def visit_BinOp(self, node: ast.BinOp) -> ast.expr:
         self.generic_visit(node)
         if isinstance(node.op, (ast.Add, ast.Sub)):
-            return _sum(_terms(node, 1)) if _has_integer(node) else node
+            return sum_of(signed_terms(node, 1)) if _has_integer(node) else node
         if isinstance(node.op, ast.Mult) and isinstance(node.left, ast.Constant):
             return ast.BinOp(left=node.right, op=node.op, right=node.left)
         if isinstance(node.op, ast.Pow) and is_constant(node.right, 2) and _is_short(node.left):
@@ -257,20 +257,20 @@ def _offset(node: ast.expr) -> int:
 
 
 def _has_integer(node: ast.expr) -> bool:
-    return any(isinstance(term, ast.Constant) and type(term.value) is int for _, term in _terms(node, 1))
+    return any(isinstance(term, ast.Constant) and type(term.value) is int for _, term in signed_terms(node, 1))
 
 
-def _terms(node: ast.expr, sign: int) -> list[tuple[int, ast.expr]]:
+def signed_terms(node: ast.expr, sign: int) -> list[tuple[int, ast.expr]]:
     """The signed terms of a sum, in order."""
     if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Add, ast.Sub)):
         other = sign if isinstance(node.op, ast.Add) else -sign
-        return [*_terms(node.left, sign), *_terms(node.right, other)]
+        return [*signed_terms(node.left, sign), *signed_terms(node.right, other)]
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
-        return _terms(node.operand, -sign)
+        return signed_terms(node.operand, -sign)
     return [(sign, node)]
 
 
-def _sum(terms: list[tuple[int, ast.expr]]) -> ast.expr:
+def sum_of(terms: Sequence[tuple[int, ast.expr]]) -> ast.expr:
     """The sum of signed terms, its integers added up and put last."""
     total = 0
     rest: list[tuple[int, ast.expr]] = []

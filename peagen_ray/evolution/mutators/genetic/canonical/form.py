@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from peagen_ray.evolution.mutators.genetic.base import FunctionNode
 from peagen_ray.evolution.mutators.genetic.canonical.trees import assign, blocks, clone, name, walk_block
 from peagen_ray.evolution.mutators.genetic.nodes import equal
+from peagen_ray.evolution.mutators.genetic.tidy import tidied
 
+_MIRROR: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.LtE: ast.GtE}
 Cover = tuple[ast.stmt, ...]
 
 
@@ -61,6 +63,7 @@ class Form:
         faithful: for a compound statement, the one of the program that has the same blocks and a header
             that means the same.
         made: index variables that loops of the normal form have and those of the program have not.
+        known: the names that the function mentions in the program.
     """
 
     function: FunctionNode
@@ -71,6 +74,7 @@ class Form:
     lost: dict[ast.stmt, set[str]] = field(default_factory=dict)
     faithful: dict[ast.stmt, ast.stmt] = field(default_factory=dict)
     made: dict[ast.stmt, set[str]] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
     _covers: dict[ast.stmt, list[Cover]] = field(default_factory=dict)
     _expansion: dict[Cover, list[ast.stmt]] = field(default_factory=dict)
     _edited: set[ast.stmt] = field(default_factory=set)
@@ -78,6 +82,7 @@ class Form:
     def adopt(self, block: Sequence[ast.stmt]) -> list[ast.stmt]:
         """Copies of program statements, remembered as such."""
         copies = [clone(statement) for statement in block]
+        self.known = set().union(*(_names(statement) for statement in block))
         for original, copy in zip(block, copies, strict=True):
             self._remember(original, copy)
         return copies
@@ -131,6 +136,26 @@ class Form:
         """The statements of a block that say something."""
         return [s for s in block if s not in self.ghosts]
 
+    def meanings(self, statements: Iterable[ast.stmt]) -> dict[str, ast.expr]:
+        """What the names mean that headers and temporaries within statements bound in the program."""
+        found: dict[str, ast.expr] = {}
+        for statement in walk_block(list(statements)):
+            found |= self.binds.get(statement, {})
+            if statement in self.ghosts and isinstance(statement, ast.Assign):
+                to = statement.targets[0]
+                if isinstance(to, ast.Name):
+                    found[to.id] = statement.value
+        return found
+
+    def inherit(self, new: Iterable[ast.stmt], old: Sequence[ast.stmt]) -> None:
+        """Say that new compound statements hold parts of old ones, whose names may be read there."""
+        means = self.meanings(old)
+        gone = set().union(*(self.lost.get(s, set()) for s in walk_block(old)))
+        for statement in new:
+            still = _written(statement)
+            self.binds[statement] = {n: v for n, v in means.items() if n not in still}
+            self.lost[statement] = gone - still
+
     def chain(self, statement: ast.stmt) -> list[tuple[list[ast.stmt], ast.stmt]]:
         """The blocks from ``body`` down to a statement, each with the statement of it on the way."""
         found = _chain(self.body, statement)
@@ -166,7 +191,8 @@ class Form:
 
     def emitted(self) -> list[ast.stmt]:
         """The body to write into the program."""
-        return _Emitter(self, self._covers, self._expansion, self._edited).block(self.body, {}, set())
+        made = _Emitter(self, self._covers, self._expansion, self._edited).block(self.body, {}, set())
+        return [readable(statement) for statement in made]
 
     def commit(self) -> None:
         """Write the body into the program's function; the form is used up."""
@@ -232,7 +258,7 @@ class _Emitter:
             made = self._with_old_header(node, original, binds, lost)
             if made is not None:
                 return [made]
-        if isinstance(node, ast.Assign) and equal(node.targets[0], node.value):
+        if isinstance(node, ast.Assign) and self._is_idle(node):
             return []
         inner = {**binds, **self._form.binds.get(node, {})}
         gone = lost | self._form.lost.get(node, set())
@@ -241,6 +267,12 @@ class _Emitter:
             made_block = self.block(source, inner, gone)
             mine[:] = made_block or ([ast.Pass()] if source else [])
         return [copy]
+
+    def _is_idle(self, node: ast.Assign) -> bool:
+        """``x = x``, or a temporary that the program knows nothing of."""
+        to = node.targets[0]
+        unknown = isinstance(to, ast.Name) and to.id not in self._form.known
+        return equal(to, node.value) or (node in self._form.ghosts and unknown)
 
     def _with_old_header(
         self, node: ast.stmt, original: ast.stmt, binds: dict[str, ast.expr], lost: set[str]
@@ -260,6 +292,16 @@ class _Emitter:
 
     def _is_new(self, statement: ast.stmt) -> bool:
         return statement not in self._covers or statement in self._edited
+
+
+def readable(node: ast.stmt) -> ast.stmt:
+    """A statement, edited in place, with its new parts written as a person would: ``n > 0`` for ``0 < n``."""
+    for each in ast.walk(node):
+        if isinstance(each, ast.Compare) and not hasattr(each, "lineno") and len(each.ops) == 1:
+            mirror = _MIRROR.get(type(each.ops[0]))
+            if isinstance(each.left, ast.Constant) and mirror is not None:
+                each.left, each.ops, each.comparators = each.comparators[0], [mirror()], [each.left]
+    return tidied(node, {})
 
 
 def _shallow(node: ast.stmt) -> ast.stmt:
@@ -292,6 +334,10 @@ def _header(statement: ast.stmt) -> Iterator[ast.AST]:
 
 def _names(node: ast.AST) -> set[str]:
     return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+
+
+def _written(statement: ast.stmt) -> set[str]:
+    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
 
 
 def _read(statement: ast.stmt) -> set[str]:

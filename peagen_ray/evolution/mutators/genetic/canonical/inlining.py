@@ -103,7 +103,7 @@ def _hoisted(form: Form, statement: ast.stmt, helpers: Helpers) -> list[ast.stmt
         return None
     for call in _first_calls(root):
         helper = helpers(call)
-        if helper is None or call is root and field == "value" or not _is_inlinable(helper):
+        if helper is None or (call is root and field == "value") or not _is_inlinable(helper):
             continue
         given = _arguments(helper.function, call)
         if given is None:
@@ -211,21 +211,56 @@ def _is_plain(value: ast.expr) -> bool:
 
 
 def _assigned(block: list[ast.stmt], result: str) -> list[ast.stmt] | None:
-    """A function's body with ``result = …`` for each ``return``; None where one is within a loop."""
+    """A function's body with ``result = …`` for each ``return``; None where that cannot be said."""
     for index, statement in enumerate(block):
-        returns = any(isinstance(s, ast.Return) for s in walk_block([statement]))
         if isinstance(statement, ast.Return):
             return [*block[:index], assign(result, statement.value or ast.Constant(value=None))]
-        if returns:
-            if not isinstance(statement, ast.If):
-                return None
-            rest = block[index + 1 :]
-            body = _assigned(statement.body if ends(statement.body) else [*statement.body, *map(clone, rest)], result)
-            orelse = _assigned([*statement.orelse, *rest], result)
-            if body is None or orelse is None:
-                return None
-            return [*block[:index], ast.If(test=statement.test, body=body, orelse=orelse)]
+        if not any(isinstance(s, ast.Return) for s in walk_block([statement])):
+            continue
+        before, rest = block[:index], block[index + 1 :]
+        if isinstance(statement, ast.If):
+            return _branched(before, statement, rest, result)
+        if isinstance(statement, (ast.For, ast.While)) and not statement.orelse:
+            return _broken_off(before, statement, rest, result)
+        return None
     return [*block, assign(result, ast.Constant(value=None))]
+
+
+def _branched(
+    before: list[ast.stmt], node: ast.If, rest: list[ast.stmt], result: str
+) -> list[ast.stmt] | None:
+    body = _assigned(node.body if ends(node.body) else [*node.body, *map(clone, rest)], result)
+    orelse = _assigned([*node.orelse, *rest], result)
+    if body is None or orelse is None:
+        return None
+    return [*before, ast.If(test=node.test, body=body, orelse=orelse)]
+
+
+def _broken_off(
+    before: list[ast.stmt], loop: ast.For | ast.While, rest: list[ast.stmt], result: str
+) -> list[ast.stmt] | None:
+    """``result = c`` and a loop with ``result = e; break``, for one with ``return e`` and then ``return c``."""
+    other: ast.expr = ast.Constant(value=None)
+    if rest:
+        last = rest[0]
+        if len(rest) > 1 or not isinstance(last, ast.Return) or not isinstance(last.value, (ast.Constant, ast.UnaryOp)):
+            return None
+        other = last.value
+    inner = [s for s in walk_block(loop.body) if isinstance(s, (ast.For, ast.While))]
+    if any(isinstance(s, ast.Return) for deeper in inner for s in walk_block([deeper])):
+        return None
+    _break_at_returns(loop.body, result)
+    return [*before, assign(result, other), loop]
+
+
+def _break_at_returns(block: list[ast.stmt], result: str) -> None:
+    for statement in list(block):
+        if isinstance(statement, ast.Return):
+            value = statement.value or ast.Constant(value=None)
+            at = block.index(statement)
+            block[at:] = [assign(result, value), ast.Break()]
+        for inner in blocks(statement):
+            _break_at_returns(inner, result)
 
 
 def calls(function: FunctionNode) -> set[str]:

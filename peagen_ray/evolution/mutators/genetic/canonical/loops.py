@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import cast
 
 from peagen_ray.evolution.mutators.genetic.base import loaded, stored
@@ -121,19 +121,25 @@ def _start(form: Form, index: str, before: Sequence[ast.stmt]) -> ast.expr:
     return name(index)
 
 
-def is_changed(value: ast.expr, block: Sequence[ast.stmt]) -> bool:
-    """Whether statements may change what an expression means; of ``len(xs)`` only the length counts."""
+def is_changed(value: ast.expr, block: Sequence[ast.stmt], but: Set[str] = frozenset()) -> bool:
+    """Whether statements may change what an expression means; of ``len(xs)`` only the length counts.
+
+    Args:
+        value: the expression.
+        block: the statements.
+        but: names that do not count.
+    """
     lengths = {id(n.args[0]) for n in ast.walk(value) if isinstance(n, ast.Call) and is_call(n, "len", 1)}
     lone = {place(cast("ast.expr", n)) for n in ast.walk(value) if id(n) in lengths}
-    read = places(value) - {"len", "abs", "min", "max", "range", "int", "float", "sorted", "math"}
+    read = places(value) - {"len", "abs", "min", "max", "range", "int", "float", "sorted", "math"} - but
     for statement in block:
-        changed = stored(statement) | (mutated(statement) if read - lone else set()) | _resized(statement)
+        changed = stored(statement) | (mutated(statement) if read - lone else set()) | resized(statement)
         if any(overlap(a, b) for a in read for b in changed):
             return True
     return False
 
 
-def _resized(statement: ast.stmt) -> set[str]:
+def resized(statement: ast.stmt) -> set[str]:
     """Places that may become longer or shorter."""
     found: set[str] = set()
     for node in ast.walk(statement):

@@ -142,15 +142,7 @@ def replace(match: Found, new: list[ast.stmt]) -> None:
     """Write new statements in the place of a match, and the function's body anew."""
     form = match.form
     kept = [s for s in match.statements if s in form.ghosts]
-    means: dict[str, ast.expr] = {}
-    lost: set[str] = set()
-    for statement in walk_block(match.statements):
-        means |= form.binds.get(statement, {})
-        lost |= form.lost.get(statement, set())
-    still = {n for s in new for n in _stored(s)}
-    for statement in new:
-        form.binds[statement] = {n: v for n, v in means.items() if n not in still}
-        form.lost[statement] = lost - still
+    form.inherit(new, match.statements)
     form.put(match.statements, [*kept, *new])
     form.commit()
 

@@ -245,7 +245,7 @@ class _Fitter:
     def _instance(self, wanted: ast.expr, bindings: Bindings) -> ast.expr | None:
         """An argument of ``F(…)`` with its metavariables replaced; None when one is not known yet."""
         for n in ast.walk(wanted):
-            if isinstance(n, ast.Name) and is_metavariable(n.id) or isinstance(n, ast.Name) and n.id in self._variables:
+            if (isinstance(n, ast.Name) and is_metavariable(n.id)) or (isinstance(n, ast.Name) and n.id in self._variables):
                 if not isinstance(bindings.get(n.id), ast.expr):
                     return None
         known = {k: v for k, v in bindings.items() if isinstance(v, ast.expr)}

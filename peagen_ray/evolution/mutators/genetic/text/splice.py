@@ -13,6 +13,9 @@ from peagen_ray.evolution.mutators.genetic.text.emit import Emitter
 from peagen_ray.evolution.mutators.genetic.text.layout import MARKER, Inseparable, Layout
 
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_DOCUMENTED = (ast.Module, *_DEFINITIONS)
+_BLANK_LINES: dict[type[object], int] = {ast.Module: 2, ast.ClassDef: 1}
+"""What sets definitions apart in the blocks of these."""
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _Block = Sequence[ast.stmt]
 
@@ -48,7 +51,7 @@ class Splicer:
         """The text of the edited tree; raises Inseparable when two replacements overlap."""
         text, done = self._layout.text, 0
         out: list[str] = []
-        edits = self._block(self._tree.body, edited.body, blank_lines=2)
+        edits = self._block(self._tree.body, edited.body, self._tree)
         for start, end, new in sorted(edits, key=lambda edit: edit[:2]):
             if start < done:
                 raise Inseparable
@@ -61,39 +64,47 @@ class Splicer:
 
     # -- blocks -----------------------------------------------------------------------------------
 
-    def _block(self, old: _Block, new: _Block, blank_lines: int = 0) -> list[_Edit]:
-        """Edits for one block; ``blank_lines`` set its definitions apart."""
+    def _block(self, old: _Block, new: _Block, owner: ast.AST | None = None) -> list[_Edit]:
+        """Edits for one block of the source; its ``owner`` counts where it is a definition or the module."""
         done: list[tuple[Step, list[_Edit] | None]] = []
         for step in align(old, new):
-            edits = self._in_place(old[step.i1], new[step.j1]) if step.paired else None
+            edits = None
+            if step.paired:
+                documented = isinstance(owner, _DOCUMENTED) and step.j1 == 0
+                edits = self._in_place(old[step.i1], new[step.j1], documented=documented)
             while done and (self._splits_line(old, step.i1) and (edits is None or done[-1][1] is None)):
                 step, edits = done.pop()[0].joined(step), None
             done.append((step, edits))
         out: list[_Edit] = []
         for step, edits in done:
-            out += self._lines(old, new, step, blank_lines) if edits is None else edits
+            out += self._lines(old, new, step, owner) if edits is None else edits
         return out
 
     def _splits_line(self, old: _Block, index: int) -> bool:
         """Whether the statement at ``index`` shares its line with the one before it."""
         return 0 < index < len(old) and not self._layout.leads(old[index])
 
-    def _lines(self, old: _Block, new: _Block, step: Step, blank_lines: int) -> list[_Edit]:
+    def _lines(self, old: _Block, new: _Block, step: Step, owner: ast.AST | None) -> list[_Edit]:
         """Whole lines for one step: of old statements taken away, of new ones put there."""
         if step.i1 == step.i2:
-            return [self._insertion(old, new, step, blank_lines)]
+            return [self._insertion(old, new, step, owner)]
         first, last = old[step.i1], old[step.i2 - 1]
         self._demand(self._layout.leads(first) and self._layout.trails(last))
         line = self._layout.first_line(first)
-        text = self._emitter.block(new[step.j1 : step.j2], self._layout.indent(line))
+        documented = isinstance(owner, _DOCUMENTED) and step.j1 == 0
+        added = new[step.j1 : step.j2]
+        text = self._emitter.block(added, self._layout.indent(line), documented=documented)
         return [_Edit(self._layout.line_start(line), self._after(last), text)]
 
-    def _insertion(self, old: _Block, new: _Block, step: Step, blank_lines: int) -> _Edit:
+    def _insertion(self, old: _Block, new: _Block, step: Step, owner: ast.AST | None) -> _Edit:
         layout, at, added = self._layout, step.i1, new[step.j1 : step.j2]
+        documented = isinstance(owner, _DOCUMENTED) and step.j1 == 0
         if not old:
-            return _Edit(len(layout.text), len(layout.text), self._emitter.block(added, ""))
+            text = self._emitter.block(added, "", documented=documented)
+            return _Edit(len(layout.text), len(layout.text), text)
         self._demand(layout.leads(old[0]))
-        text = self._emitter.block(added, layout.indent(layout.first_line(old[0])))
+        blank_lines = _BLANK_LINES.get(type(owner), 0)
+        text = self._emitter.block(added, layout.indent(layout.first_line(old[0])), documented=documented)
         above = old[at - 1] if at else None
         below = old[at] if at < len(old) else None
         if above is not None and (below is None or self._stays_above(above, below, added[0])):
@@ -140,12 +151,13 @@ class Splicer:
 
     # -- statements -------------------------------------------------------------------------------
 
-    def _in_place(self, old: ast.stmt, new: ast.stmt) -> list[_Edit] | None:
+    def _in_place(self, old: ast.stmt, new: ast.stmt, *, documented: bool = False) -> list[_Edit] | None:
         """Edits that leave the lines of a statement where they are; None when there are no such."""
         if same_code(old, new):
             return []
         if isinstance(old, SIMPLE) and isinstance(new, SIMPLE):
-            return [_Edit(self._layout.start(old), self._layout.end(old), self._emitter.inline(new))]
+            text = self._emitter.inline(new, documented=documented)
+            return [_Edit(self._layout.start(old), self._layout.end(old), text)]
         if type(old) is not type(new) or not self._verbatim:
             return None
         try:
@@ -158,10 +170,9 @@ class Splicer:
         needed = [c for c in olds if not c.optional], [c for c in news if not c.optional]
         self._demand(bool(needed[0]) and len(needed[0]) == len(needed[1]))
         edits = self._decorators(old, new)
-        blank_lines = 1 if isinstance(old, ast.ClassDef) else 0
         for a, b in zip(*needed, strict=True):
             edits += self._header(a, b)
-            edits += self._block(a.block, b.block, blank_lines)
+            edits += self._block(a.block, b.block, old)
         return edits + self._optional_clauses(old, olds, news)
 
     def _optional_clauses(self, old: ast.stmt, olds: Sequence[Clause], news: Sequence[Clause]) -> list[_Edit]:
