@@ -46,8 +46,8 @@ CPU = frozenset({"cpu"})
 
 
 class _Maker(TaskMaker):
-    def screen(self, key, source, *, bar):
-        task = super().screen(key, source, bar=bar)
+    def screen(self, key, source, *, rival):
+        task = super().screen(key, source, rival=rival)
         payload = {**task.payload, "call": pickle.dumps(Call(([],))).hex()}
         return Task(kind=task.kind, id=task.id, payload=payload)
 

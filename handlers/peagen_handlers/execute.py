@@ -41,7 +41,7 @@ class MeasureJob(_Job):
 
     Attributes:
         source: the candidate.
-        bar: a ratio below which a candidate is measured no further (screening).
+        rival: the ratio to rank it against (screening).
         fresh: inputs of many sizes on which outputs are compared (confirmation).
         precision: relative half-width to reach (confirmation).
         most_s: CPU seconds to spend on reaching it (confirmation).
@@ -49,7 +49,7 @@ class MeasureJob(_Job):
     """
 
     source: str
-    bar: float | None = None
+    rival: float | None = None
     fresh: int = Field(default=0, ge=0)
     precision: float = Field(default=0.01, gt=0)
     most_s: float = Field(default=5.0, gt=0)
@@ -108,7 +108,7 @@ class ExecuteProcessHandler(TaskHandler):
         if final:
             verdict = self._confirm(job, reference)
         else:
-            verdict = screen(self.sandbox(), job.limits, job.subject, reference, job.source, bar=job.bar)
+            verdict = screen(self.sandbox(), job.limits, job.subject, reference, job.source, rival=job.rival)
         payload: dict[str, Any] = {
             "verdict": verdict.to_data(),
             "reference_ms": reference.reference_ms,

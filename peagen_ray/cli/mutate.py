@@ -61,5 +61,8 @@ def mutate(
     out().print(printable(proposal.diff.rstrip()), soft_wrap=True)
     if shared.dry_run:
         return
-    path.write_text(proposal.source, encoding="utf-8", newline="")
-    people(stdout_is_json=True).print(f"wrote {path}")
+    try:
+        path.write_text(proposal.source, encoding="utf-8", newline="")
+    except OSError as error:
+        raise UsageError(f"cannot be written: {error.strerror}", subject=str(path)) from error
+    people(stdout_is_json=True).print(printable(f"wrote {path}"))

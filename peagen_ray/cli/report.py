@@ -21,7 +21,7 @@ def show_plan(console: Console, request: RunRequest) -> None:
     subject = request.subject()
     stop = request.config.evolve.stop
     inputs = subject.workload_path or "derived from type hints"
-    most = stop.max_generations * request.config.evolve.generation_size
+    most = (request.more_generations or stop.max_generations) * request.config.evolve.generation_size
     lines = [
         f"would evolve {subject.entry or 'the module'} in {subject.path}",
         f"inputs: {inputs}",

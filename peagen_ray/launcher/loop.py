@@ -10,12 +10,14 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 from peagen_ray.errors import LaunchError
 from peagen_ray.launcher import child
 from peagen_ray.launcher.burial import Sweeper, bury
-from peagen_ray.launcher.spec import REQUEST_LIMIT, SpawnSpec
+from peagen_ray.launcher.scratch import remove_tree
+from peagen_ray.launcher.spec import FAREWELL, REQUEST_LIMIT, SpawnSpec
 
 _FDS: Final = 4
 """Descriptors of a request: connection, channel, stdout, stderr."""
@@ -35,6 +37,7 @@ class _Record:
 
     pid: int
     pidfd: int
+    scratch: Path
     connection: socket.socket
     base: _Base
     nested: _Base | None
@@ -43,8 +46,11 @@ class _Record:
 class Loop:
     """Forks and buries. One thread, which blocks only while what was killed is dying.
 
+    Everything ends when the owner says farewell, and when it dies. Then nobody else is left to remove
+    the scratch directories of its children, so they are removed here.
+
     Args:
-        base: the socket of whoever started us; when it closes, everything ends.
+        base: the socket of our owner.
         ground: what all children have in common.
     """
 
@@ -54,16 +60,17 @@ class Loop:
         self._records: dict[int, _Record] = {}
         self._sweeper = Sweeper()
         self._running = True
+        self._abandoned = False
         self._epoll = select.epoll()
         self._reactions: dict[int, Callable[[], None]] = {}
         self._watch(base.fileno(), lambda: self._on_base(self._root))
 
-    def stop_on(self, fd: int) -> None:
-        """Leave :meth:`serve` when ``fd`` becomes readable."""
-        self._watch(fd, self._stop)
+    def stop_on(self, fd: int, *, abandoned: bool = False) -> None:
+        """Leave :meth:`serve` when ``fd`` becomes readable; it means that the owner has died or not."""
+        self._watch(fd, lambda: self._stop(abandoned=abandoned))
 
     def serve(self) -> None:
-        """Run until the root base closes or a descriptor of :meth:`stop_on` says so; end every child."""
+        """Run until the owner or a descriptor of :meth:`stop_on` says so; end every child."""
         try:
             while self._running:
                 # One event at a time: what follows from it may end what the next one is about.
@@ -73,8 +80,9 @@ class Loop:
             while self._records:
                 self._end(next(iter(self._records.values())))
 
-    def _stop(self) -> None:
+    def _stop(self, *, abandoned: bool) -> None:
         self._running = False
+        self._abandoned = abandoned
 
     def _watch(self, fd: int, react: Callable[[], None]) -> None:
         self._reactions[fd] = react
@@ -88,6 +96,8 @@ class Loop:
         message, fds = _receive(base.socket)
         if fds:
             self._answer(base, message, fds)
+        elif base is self._root and message in (FAREWELL, b""):
+            self._stop(abandoned=not message)
         elif not message:
             self._close_base(base)
 
@@ -124,7 +134,7 @@ class Loop:
             os.waitpid(pid, 0)
             raise
         nested = _Base(ours) if ours else None
-        record = _Record(pid, pidfd, connection, base, nested)
+        record = _Record(pid, pidfd, spec.scratch, connection, base, nested)
         self._records[pid] = record
         base.children.add(record)
         self._watch(pidfd, lambda: self._end(record))
@@ -137,20 +147,23 @@ class Loop:
         self._unwatch(record.pidfd)
         self._unwatch(record.connection.fileno())
         record.base.children.discard(record)
+        forsaken = record.base is self._root and (self._abandoned or _hung_up(record.connection))
         ended = bury(record.pid, record.pidfd)
         del self._records[record.pid]
         if record.nested:
             self._close_base(record.nested)
         self._sweeper.sweep(self._records)
         os.close(record.pidfd)
+        if forsaken:
+            # What cannot be removed there is nobody to tell about.
+            with suppress(OSError):
+                remove_tree(record.scratch)
         message = ended.to_wire() if ended else {"error": f"process {record.pid} does not die"}
         _tell(record.connection, message)
         record.connection.close()
 
     def _close_base(self, base: _Base) -> None:
-        if base is self._root:
-            self._stop()
-        elif base.socket.fileno() >= 0:
+        if base.socket.fileno() >= 0:
             self._unwatch(base.socket.fileno())
             base.socket.close()
         while base.children:
@@ -168,6 +181,13 @@ def _receive(base: socket.socket) -> tuple[bytes, list[int]]:
     except ConnectionError:
         return b"", []
     return message, fds
+
+
+def _hung_up(connection: socket.socket) -> bool:
+    """Whether the other side has closed it, as against having asked for the end of the child."""
+    poll = select.poll()
+    poll.register(connection, 0)
+    return bool(poll.poll(0))
 
 
 def _tell(connection: socket.socket, message: dict[str, Any]) -> None:

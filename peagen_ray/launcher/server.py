@@ -39,7 +39,7 @@ def main(base_fd: int, owner: int, preload: Sequence[str]) -> None:
     server = os.fork()
     if server == 0:
         linux.adopt_orphans()
-        _serve(base_fd, (owner, guard), preload)
+        _serve(base_fd, owner, guard, preload)
     else:
         os.close(base_fd)
         while os.wait()[0] != server:
@@ -57,11 +57,11 @@ def _normalise() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _serve(base_fd: int, masters: Sequence[int], preload: Sequence[str]) -> None:
+def _serve(base_fd: int, owner: int, guard: int, preload: Sequence[str]) -> None:
     base = _lift(base_fd)
     reserve_places()
     try:
-        watched = [os.pidfd_open(pid) for pid in masters]
+        owner_fd, guard_fd = os.pidfd_open(owner), os.pidfd_open(guard)
         _preload(preload)
         private_tmp = PrivateTmp(_code_paths())
         ground = Ground.prepare(private_tmp if private_tmp.works() else None)
@@ -71,8 +71,8 @@ def _serve(base_fd: int, masters: Sequence[int], preload: Sequence[str]) -> None
     gc.collect()
     gc.freeze()
     loop = Loop(base, ground)
-    for pidfd in watched:
-        loop.stop_on(pidfd)
+    loop.stop_on(owner_fd, abandoned=True)
+    loop.stop_on(guard_fd)
     base.send(json.dumps({"pid": ground.server}).encode())
     loop.serve()
 

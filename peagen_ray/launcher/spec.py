@@ -15,6 +15,9 @@ from peagen_ray.errors import LaunchError
 REQUEST_LIMIT: Final = 64 * 1024
 """Bytes of the longest request."""
 
+FAREWELL: Final = b"farewell"
+"""What an owner that ends its launcher says; one that says nothing has died."""
+
 
 @dataclass(frozen=True)
 class Limits:
@@ -39,7 +42,8 @@ class SpawnSpec:
 
     Attributes:
         entry: ``package.module:function``, called there as ``function(channel)``.
-        scratch: an existing empty directory: its working directory, HOME and TMPDIR.
+        scratch: an existing empty directory: its working directory, HOME and TMPDIR. Removed by the
+            launcher only if the process that asks dies before it can.
         environment: all its environment beyond the scrubbed base.
         limits: its resource limits.
         nested: give it a launcher of its own: ``function(channel, launcher)``.

@@ -9,11 +9,13 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from peagen_ray.errors import LaunchError
 from peagen_ray.launcher.answers import expect_answer
+from peagen_ray.launcher.spec import FAREWELL
 
 _PASSED: Final = frozenset({"PATH", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH", "PYTHONHASHSEED"})
 _PASSED_PREFIXES: Final = ("LC_", "COV_CORE_", "COVERAGE_")
@@ -54,6 +56,8 @@ def start(preload: Sequence[str]) -> tuple[socket.socket, subprocess.Popen[bytes
 
 def end(base: socket.socket, process: subprocess.Popen[bytes]) -> None:
     """End a fork server and all that it started; returns when they are gone."""
+    with suppress(OSError):
+        base.send(FAREWELL, socket.MSG_DONTWAIT | socket.MSG_NOSIGNAL)
     base.close()
     try:
         process.wait(_END_PATIENCE)

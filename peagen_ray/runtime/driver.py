@@ -18,12 +18,9 @@ from peagen_ray.task import Result, Status, Task
 _WAIT_S: Final = 0.1
 """Seconds to wait for a result before looking whether the person wants to stop."""
 
-_BAR: Final = 0.85
-"""A candidate whose speed lies below this share of its parent's is measured no further."""
-
 CONFIRM_PRECISION: Final = 0.02
-CONFIRM_S: Final = 3.0
-CONFIRM_FRESH: Final = 60
+CONFIRM_S: Final = 1.0
+CONFIRM_FRESH: Final = 40
 
 
 @dataclass
@@ -180,10 +177,8 @@ class Driver:
             return
         flight.answer = replace(flight.answer, source=data["source"], fingerprint=data["fingerprint"])
         flight.stage = Stage.EXECUTE
-        bar = (
-            None if question.parent.metrics.get("ratio") is None else question.parent.metrics["ratio"] * _BAR
-        )
-        self._send(self._tasks.screen((question.epoch, question.n), data["source"], bar=bar), flight)
+        rival = question.parent.metrics.get("ratio")
+        self._send(self._tasks.screen((question.epoch, question.n), data["source"], rival=rival), flight)
 
     def _tell(self, flight: _Flight, observation: Observation) -> None:
         question = flight.question

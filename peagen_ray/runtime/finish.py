@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from peagen_ray.errors import PeagenError
 from peagen_ray.evolution.diff import unified
 from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.events import Event, Kind
@@ -83,7 +84,7 @@ class Finish:
         return None, (before, 0)
 
     def _minimised(self, original: str, best: Program) -> str:
-        whole = self._score(self._tasks.screen(self._key("minimise"), best.src, bar=None))
+        whole = self._score(self._tasks.screen(self._key("minimise"), best.src, rival=None))
         if whole is None:
             return best.src
         self._watch.observer.phase("minimising the winner", "taking back what does not contribute")
@@ -92,11 +93,17 @@ class Finish:
         try:
             source = next(steps)
             while True:
-                score = self._score(self._tasks.screen(self._key("minimise"), source, bar=bar))
-                source = steps.send(score is not None and float(score["metrics"]["ratio"]) >= bar)
+                source = steps.send(self._keeps(source, bar))
         except StopIteration as done:
             smallest: str = done.value
             return smallest
+
+    def _keeps(self, source: str, bar: float) -> bool:
+        """Whether a program is at least that fast; a person in a hurry waits for no more measurements."""
+        if self._watch.stopping:
+            return False
+        score = self._score(self._tasks.screen(self._key("minimise"), source, rival=bar))
+        return score is not None and float(score["metrics"]["ratio"]) >= bar
 
     def _measured(self, source: str, fresh: int) -> Judged | None:
         """The program on fresh inputs; None if it is wrong or no faster."""
@@ -161,13 +168,17 @@ class Finish:
 
 
 def write(result: RunResult, output: Path | None) -> None:
-    """Write the winner, the diff and the summary; each is there whole or not at all."""
+    """Write the summary, the winner and the diff; each is there whole or not at all.
+
+    Raises:
+        PeagenError: one cannot be written; the ledger has all of them.
+    """
+    _replace(result.paths.summary, json.dumps(result.to_data(), indent=2) + "\n")
     if result.improved:
         _replace(result.paths.winner, result.source)
         _replace(result.paths.diff, result.diff)
         if output is not None:
-            _replace(output, result.source)
-    _replace(result.paths.summary, json.dumps(result.to_data(), indent=2) + "\n")
+            _replace(output, result.source, hint=f"the best program is in {result.paths.winner}")
 
 
 def final_event(result: RunResult, judged: Judged | None, now: float, epoch: int) -> Event:
@@ -186,7 +197,11 @@ def final_event(result: RunResult, judged: Judged | None, now: float, epoch: int
     )
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace(path: Path, text: str, hint: str = "the run's ledger has it") -> None:
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(text.encode("utf-8"))
-    part.replace(path)
+    try:
+        part.write_bytes(text.encode("utf-8"))
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise PeagenError(f"cannot be written: {error.strerror}", subject=str(path), hint=hint) from error

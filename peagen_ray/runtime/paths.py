@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from peagen_ray.errors import UsageError
+from peagen_ray.evolution.checkpoint import load
 
 WORKSPACE: Final = Path(".peagen")
 """Directory of the workspace, under the working directory."""
@@ -62,9 +63,20 @@ class RunPaths:
 
     @classmethod
     def new(cls, now: datetime, workspace: Path = WORKSPACE) -> RunPaths:
-        """A directory for a new run, made."""
+        """A directory for a new run, made.
+
+        Raises:
+            UsageError: it cannot be made there.
+        """
         root = workspace / "runs" / f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        root.mkdir(parents=True)
+        try:
+            root.mkdir(parents=True)
+        except OSError as error:
+            raise UsageError(
+                f"the run's directory cannot be made: {error.strerror}",
+                subject=str(root.absolute()),
+                hint="work in a directory that may be written",
+            ) from error
         return cls(root)
 
     def discard_if_empty(self) -> None:
@@ -85,8 +97,9 @@ class RunPaths:
             return cls(known[-1])
         for path in (Path(name), runs / name):
             root = path.parent if path.is_file() else path
-            if (root / "ledger.arrow").is_file():
-                return cls(root)
+            for found in (root, runs / _run_of(path)):
+                if (found / "ledger.arrow").is_file():
+                    return cls(found)
         raise UsageError(
             "no such run",
             subject=name,
@@ -94,3 +107,9 @@ class RunPaths:
             if known
             else f"no run under {runs} yet",
         )
+
+
+def _run_of(checkpoint: Path) -> str:
+    """The run that a checkpoint file is of; the name of no run if it is no such file."""
+    saved = load(checkpoint) or {}
+    return str(saved.get("run") or "none")

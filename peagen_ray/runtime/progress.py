@@ -68,7 +68,9 @@ class Told:
 
 
 class Observer(Protocol):
-    """Watches a run. Every method is called from the run's own thread and must return quickly."""
+    """Watches a run. Every method is called from the run's own thread, but for :meth:`note`, which may be
+    called from any, and must return quickly.
+    """
 
     def phase(self, name: str, detail: str = "") -> None:
         """The run begins another phase, such as ``measuring the original``."""

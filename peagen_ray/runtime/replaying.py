@@ -72,8 +72,8 @@ def _mutator(recorded: dict[str, Any]) -> Mutator | None:
 
 def _made_again(event: Event, question: Mutate, mutator: Mutator | None, recorded: dict[str, Any]) -> bool:
     """Whether the proposal was made again; raises ReplayDivergence if it came out differently."""
-    if mutator is None or event.outcome is Outcome.LOST or event.outcome is None:
-        return False
+    if mutator is None or not (event.operator or event.outcome is Outcome.REJECTED):
+        return False  # No proposal came of it: the task was lost, or timed out.
     config = recorded["config"]
     request = MutationRequest(
         source=question.parent.src,

@@ -16,7 +16,7 @@ from typing import Any
 from peagen_ray import __version__
 from peagen_ray import errors as error_tree
 from peagen_ray.config.model import Config
-from peagen_ray.errors import EvolutionError, PeagenError, TargetError, UsageError
+from peagen_ray.errors import EvolutionError, PeagenError, TargetError, UsageError, WorkloadError
 from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.events import Kind
 from peagen_ray.evolution.ledger import Ledger, read
@@ -35,6 +35,7 @@ from peagen_ray.runtime.result import RunResult
 from peagen_ray.runtime.settings import RunRequest, read_target
 from peagen_ray.runtime.tasks import TaskMaker
 from peagen_ray.runtime.watch import Watch
+from peagen_ray.sandbox.reference import Subject
 from peagen_ray.task import Result, Status
 from peagen_ray.workload.fingerprint import fingerprint
 from peagen_ray.workload.target import inspect_source
@@ -48,14 +49,13 @@ def evolve(request: RunRequest, observer: Observer) -> RunResult:
         EvolutionError: the run's record cannot be continued.
         KeyboardInterrupt: the person left at once; the ledger is intact.
     """
+    request.check_outputs()
     paths = RunPaths.new(datetime.now(UTC)) if request.resume is None else RunPaths.find(request.resume)
     keep = (Path.cwd(), paths.root.resolve(), request.target.resolve().parent)
-    with (
-        ExitStack() as undo,
-        LocalFabric(request.config, request.concurrency, keep) as fabric,
-        Watch(observer) as watch,
-    ):
-        undo.callback(paths.discard_if_empty)
+    with ExitStack() as stack:
+        stack.callback(paths.discard_if_empty)
+        fabric = stack.enter_context(LocalFabric(request.config, request.concurrency, keep))
+        watch = stack.enter_context(Watch(observer))
         opened = (_begin if request.resume is None else _resume)(request, paths, fabric, watch)
         with opened.ledger as ledger:
             watch.reference_ms = opened.reference_ms
@@ -63,16 +63,23 @@ def evolve(request: RunRequest, observer: Observer) -> RunResult:
             clock = _clock(opened.elapsed_s)
             in_flight = request.config.evolve.max_in_flight or 2 * request.concurrency
             driver = Driver(opened.engine, ledger, fabric.queue, opened.tasks, watch, clock, in_flight)
-            checkpoint = request.checkpoint or paths.checkpoint
-            try:
-                driver.run()
-            finally:
-                save_checkpoint(checkpoint, opened.engine, ledger.position, paths.id)
+            driver.run()
+            _keep_checkpoint(request, paths, opened, observer)
             watch.look(opened.engine, clock(), 0, always=True)
             result = _finish(opened, fabric, watch, clock, paths, request)
         for problem in fabric.problems:
             observer.note(problem)
         return result
+
+
+def _keep_checkpoint(request: RunRequest, paths: RunPaths, opened: Opened, observer: Observer) -> None:
+    """Only after a driver that came to its end: an engine that was interrupted may be ahead of its ledger."""
+    try:
+        save_checkpoint(
+            request.checkpoint or paths.checkpoint, opened.engine, opened.ledger.position, paths.id
+        )
+    except OSError as error:
+        observer.note(f"the checkpoint could not be kept, and is done without: {error}")
 
 
 def _finish(
@@ -105,7 +112,8 @@ class Opened:
     def words(self, request: RunRequest) -> str:
         """What is about to happen."""
         stop = request.config.evolve.stop
-        limits = [f"{stop.max_generations} generations of {request.config.evolve.generation_size}"]
+        most = f"{request.more_generations} more" if request.more_generations else stop.max_generations
+        limits = [f"{most} generations of {request.config.evolve.generation_size}"]
         limits += [f"{stop.no_improve} without gain"]
         limits += [f"{stop.run_timeout.total_seconds():.0f} s"] if stop.run_timeout else []
         workers = f"{request.concurrency} at a time, mutator {self.tasks.mutator}"
@@ -167,12 +175,7 @@ def _resumed(
 ) -> Opened:
     meta = ledger.meta
     tasks = _tasks(request, paths)
-    if tasks.subject.source != meta["subject"]["source"] or tasks.subject.entry != meta["subject"]["entry"]:
-        raise UsageError(
-            "the run began with another program",
-            subject=str(paths.root),
-            hint=f"it was {meta['subject']['entry']} in {meta['subject']['path']}; leave --resume out",
-        )
+    _refuse_another(tasks.subject, meta["subject"], paths)
     if not paths.reference.exists():
         watch.observer.phase("running the original again", f"{paths.reference} is gone")
         result_data(fabric.do(tasks.prepare(meta["seed"], meta["reference"])))
@@ -189,6 +192,22 @@ def _resumed(
     ledger.append(engine.take_events())
     engine.take_news()
     return Opened(engine, ledger, tasks, float(meta["reference"]["reference_ms"]), elapsed_s)
+
+
+def _refuse_another(subject: Subject, began: Mapping[str, Any], paths: RunPaths) -> None:
+    """A run goes on with what it began with; raises UsageError."""
+    if (subject.source, subject.entry) != (began["source"], began["entry"]):
+        raise UsageError(
+            "the run began with another program",
+            subject=str(paths.root),
+            hint=f"it was {began['entry'] or 'the whole module'} in {began['path']}; leave --resume out",
+        )
+    if subject.workload != began["workload"]:
+        raise UsageError(
+            "the run began with another workload, so its measurements could not be compared",
+            subject=str(paths.root),
+            hint=f"it was {began['workload_path'] or 'derived from type hints'}; leave --resume out",
+        )
 
 
 def build_engine(meta: Mapping[str, Any], rules: StopRules | None = None) -> Engine:
@@ -247,10 +266,17 @@ def _seeds(request: RunRequest, fabric: LocalFabric, tasks: TaskMaker, reference
 
 
 def _seed_program(fabric: LocalFabric, tasks: TaskMaker, source: str, number: int, path: Path) -> Program:
-    executed = result_data(fabric.do(tasks.screen(("seed", number), source, bar=None)))
+    executed = result_data(fabric.do(tasks.screen(("seed", number), source, rival=None)))
     evaluated = fabric.queue.wait_for_result(executed["evaluate"], None)
     assert evaluated is not None
-    score, data = evaluated.data["score"], evaluated.data
+    data = result_data(evaluated)
+    score = data["score"]
+    if score is None and number == 0:
+        raise WorkloadError(
+            f"the original does not pass: {data['outcome']}: {data['reason']}",
+            subject=tasks.subject.workload_path or str(path),
+            hint="check(args, output) must accept what the original returns" if tasks.subject.workload else "",
+        )
     if score is None:
         raise TargetError(
             f"is no program to start from: {data['outcome']}: {data['reason']}", subject=str(path)

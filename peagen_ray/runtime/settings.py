@@ -66,10 +66,25 @@ class RunRequest:
         text = None
         if workload is not None:
             try:
-                text = workload.read_text(encoding="utf-8")
+                text = workload.read_text(encoding="utf-8-sig")
             except (OSError, UnicodeDecodeError) as error:
                 raise WorkloadError(f"cannot be read: {error}", subject=str(workload)) from error
         return Subject(source, entry, text, str(self.target), str(workload or ""))
+
+    def check_outputs(self) -> None:
+        """Find out before the run, rather than at its end, that its files cannot be written.
+
+        Raises:
+            UsageError: names the file.
+        """
+        for path in filter(None, (self.output, self.checkpoint)):
+            directory = path.absolute().parent
+            if path.is_dir():
+                raise UsageError("is a directory", subject=str(path), hint="name a file")
+            if not directory.is_dir():
+                raise UsageError("there is no such directory", subject=str(directory), hint="make it first")
+            if not os.access(directory, os.W_OK | os.X_OK):
+                raise UsageError("the directory cannot be written", subject=str(directory))
 
     def limits(self) -> GuestLimits:
         """What a guest may use."""
@@ -101,9 +116,9 @@ class RunRequest:
 
 
 def read_target(path: Path) -> str:
-    """The source text, line ends as they are; raises TargetError."""
+    """The source text, line ends as they are, a byte order mark left out; raises TargetError."""
     try:
-        return path.read_bytes().decode("utf-8")
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise TargetError(f"cannot be read: {error.strerror}", subject=str(path)) from error
     except UnicodeDecodeError as error:

@@ -82,10 +82,10 @@ class TaskMaker:
         }
         return Task(kind=TaskKind.MUTATE, id=self.id_of(*key, Stage.MUTATE), payload=payload)
 
-    def screen(self, key: Sequence[object], source: str, *, bar: float | None) -> Task:
+    def screen(self, key: Sequence[object], source: str, *, rival: float | None) -> Task:
         """Check and rank a candidate."""
         return self._execute(
-            self.id_of(*key, Stage.EXECUTE), {"mode": "screen", "source": source, "bar": bar}
+            self.id_of(*key, Stage.EXECUTE), {"mode": "screen", "source": source, "rival": rival}
         )
 
     def confirm(

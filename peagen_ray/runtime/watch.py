@@ -60,7 +60,9 @@ class Watch:
         if self.stopping is not None:
             raise KeyboardInterrupt
         self.stopping = StopReason.INTERRUPTED
-        self.observer.note("stopping: keeping the best (once more to leave at once)")
+        # Not from here: this thread may be in the middle of writing to the very terminal.
+        text = "stopping: keeping the best (once more to leave at once)"
+        threading.Thread(target=self.observer.note, args=(text,), daemon=True).start()
 
     def news(self, judgements: Sequence[Judgement]) -> None:
         """What the engine judged since the last call."""

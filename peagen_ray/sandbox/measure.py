@@ -23,8 +23,10 @@ from peagen_ray.workload.codec import MalformedValue
 from peagen_ray.workload.equality import difference
 
 _PAIRS_AT_ONCE: Final = 4
-_MOST_PAIRS: Final = 24
+_MOST_PAIRS: Final = 16
 _PRECISE: Final = 0.02
+_FAIR: Final = 0.05
+_LOSES: Final = 0.85
 _PATIENCE: Final = 10.0
 """How many times longer than the original a candidate may take for one call, beside half a second."""
 
@@ -114,7 +116,7 @@ def screen(
     reference: Reference,
     source: str,
     *,
-    bar: float | None = None,
+    rival: float | None = None,
 ) -> Verdict:
     """Check a candidate on the reference's calls and rank its speed.
 
@@ -124,7 +126,8 @@ def screen(
         subject: the original and its workload.
         reference: what the original does on the standard input set.
         source: the candidate.
-        bar: a ratio; a candidate whose interval lies below it is measured no further.
+        rival: the ratio that the candidate is to be ranked against, its parent's; what is decided about
+            that is measured no further.
     """
     judge = Judge(subject.inputs() if subject.workload else Workload.oracle())
     try:
@@ -135,7 +138,7 @@ def screen(
             if wrong:
                 return wrong
             peak, once_s = _peak(guest, "b", reference)
-            speed = _pairs(guest, reference, once_s, bar)
+            speed = _pairs(guest, reference, once_s, rival)
             return Verdict("ok", speed=speed, peak_kb=peak, inputs=len(reference.calls))
     except GuestFailed as error:
         return Verdict(error.outcome, error.reason)
@@ -158,7 +161,7 @@ def _peak(guest: Guest, slot: str, reference: Reference) -> tuple[int, float]:
     return guest.peak_kb(), spent / 1e9
 
 
-def _pairs(guest: Guest, reference: Reference, once_s: float, bar: float | None) -> Interval:
+def _pairs(guest: Guest, reference: Reference, once_s: float, rival: float | None) -> Interval:
     """Time pairs in small groups until the interval decides."""
     calls = reference.timed_calls
     repeat = max(1, min(len(calls), round(reference.slice_s / 4 / max(once_s, 1e-7))))
@@ -176,11 +179,17 @@ def _pairs(guest: Guest, reference: Reference, once_s: float, bar: float | None)
         pairs = guest.ask({**header, "first": len(logs)}, b"".join(calls)).header["pairs"]
         logs += [math.log(max(a, 1) / max(b, 1) * scale) for a, b in pairs]
         found = interval(logs)
-        if found.half_width < _PRECISE or (
-            bar is not None and len(logs) > _PAIRS_AT_ONCE and found.high < bar
-        ):
+        if found.half_width < _PRECISE or (rival is not None and _decided(found, rival)):
             break
     return found
+
+
+def _decided(found: Interval, rival: float) -> bool:
+    """Whether more pairs would change nothing: a clear loser, or fairly precise and apart from the rival."""
+    if found.samples <= _PAIRS_AT_ONCE:
+        return False
+    apart = found.high < rival or found.low > rival
+    return found.high < _LOSES * rival or (apart and found.half_width < _FAIR)
 
 
 def confirm(

@@ -76,9 +76,9 @@ class Compiler:
             return self.plan(hint.__bound__ or (hint.__constraints__ or (int,))[0])
         if isinstance(hint, typing.NewType):
             return self.plan(hint.__supertype__)
-        if hasattr(hint, "__value__"):  # a type alias of Python 3.12
-            return self.plan(hint.__value__)
         origin, args = typing.get_origin(hint), typing.get_args(hint)
+        if hasattr(hint, "__value__"):  # a type alias of Python 3.12, with its parameters if it has any
+            return self.plan(hint.__value__[args] if args else hint.__value__)
         if origin is typing.Annotated:
             return self.plan(args[0])
         if origin is typing.Literal:

@@ -51,7 +51,7 @@ class Comparison:
         """
         todo = [Pair(expected, actual, path)]
         while todo:
-            self._step()
+            self.spend(1)
             found = self._pair(todo.pop())
             if isinstance(found, str):
                 return found
@@ -63,9 +63,14 @@ class Comparison:
         trial = Comparison(self.expected, self.actual, self.tolerance, steps=self._trial_steps)
         return trial.run(expected, actual, Path("")) is None
 
-    def _step(self) -> None:
+    def spend(self, steps: int) -> None:
+        """Count work done in a trial, where the total of all trials is limited.
+
+        Raises:
+            TooEntangled: it is used up.
+        """
         if self.steps is not None:
-            self.steps[0] -= 1
+            self.steps[0] -= steps
             if self.steps[0] < 0:
                 raise TooEntangled
 
@@ -129,6 +134,7 @@ class Comparison:
         """Slots in order; scalars are compared in C as far as they are identical."""
         if len(left) != len(right):
             return f"{path}: expected {len(left)} items, got {len(right)}"
+        self.spend(len(left))
         if set(map(type, left)) <= SCALARS and list(map(type, left)) == list(map(type, right)):
             if left == right:
                 return []

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from peagen_ray.workload._graph import Graph
 from peagen_ray.workload._show import show
-from peagen_ray.workload._values import Opaque
+from peagen_ray.workload._values import Opaque, identical
 
 if TYPE_CHECKING:
     from peagen_ray.workload._compare import Comparison
@@ -37,11 +37,8 @@ def unordered_pairs(comparison: Comparison, left: list[Any], right: list[Any]) -
     Elements that look alike are told apart by their floats, sorted; those that a look cannot settle (objects,
     tuples of floats that nearly tie) by trying, as long as they are few.
     """
-    if (
-        set(map(type, left)) <= {int, str}
-        and left == right
-        and list(map(type, left)) == list(map(type, right))
-    ):
+    comparison.spend(len(left) + len(right))
+    if set(map(type, left)) <= {int, str} and identical(left, right):
         return [(index, index) for index in range(len(left))]
     if set(map(type, [*left, *right])) == {float} and len(left) == len(right):
         return _pair_floats(comparison, left, right)

@@ -81,6 +81,7 @@ def _numbers(walk: Comparison, left: Node, right: Node, path: Path) -> Found:
         return f"{path}: expected {_describe(left)}, got {_describe(right)}"
     if left[-1] == right[-1]:
         return []
+    walk.spend(len(left[-1]) + len(right[-1]))
     ours, theirs, tolerance = unpack(left, right, walk.tolerance)
     if len(ours) != len(theirs):
         return f"{path}: expected {len(ours)} items, got {len(theirs)}"

@@ -51,13 +51,14 @@ class Workload(ABC):
     def edges(self, seed: int, count: int) -> list[Call]:
         """At most ``count`` calls on small and unusual inputs."""
 
-    def accepts(self, observation: bytes) -> bool:  # noqa: ARG002
+    def accepts(self, call: Call, observation: bytes) -> bool:  # noqa: ARG002
         """Whether what the original did shows that the input was a valid one.
 
-        An input that was made blindly and that the original only stumbles over (an ``IndexError`` that it
-        does not raise itself) proves nothing about a candidate: leave it out. A file's inputs are all valid.
+        An input that was made blindly, and that the original shows to be none of its own, proves nothing
+        about a candidate: leave it out. All inputs that a file makes are valid.
 
         Args:
+            call: the arguments as they were before the call.
             observation: what ``equality.observe`` wrote on the original's call.
         """
         return True

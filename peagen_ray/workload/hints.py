@@ -6,6 +6,7 @@ import ast
 import inspect
 import pickle
 import typing
+from collections.abc import Sized
 from types import ModuleType
 from typing import Any
 
@@ -20,6 +21,7 @@ from peagen_ray.workload.file import load_target
 from peagen_ray.workload.target import Call, TargetInfo, TargetKind, inspect_source, install
 from peagen_ray.workload.template import template
 
+_ACCIDENTS = frozenset({"TypeError", "AttributeError", "RecursionError", "MemoryError"})
 _EDGE_SIZE = 9
 _EDGE_SURPLUS = 2
 
@@ -68,10 +70,22 @@ class HintWorkload(Workload):
             raise self._refusal(f"no small inputs can be made: {error}") from error
         return _different(drawn)[:count]
 
-    def accepts(self, observation: bytes) -> bool:
-        """See ``Workload``: an exception that the source does not raise by name is an accident."""
+    def accepts(self, call: Call, observation: bytes) -> bool:
+        """See ``Workload``.
+
+        Exceptions count, such as an ``IndexError`` on an empty list. Those that no caller could want do not:
+        a ``TypeError``, endless recursion, or an ``IndexError`` where two collections are not equally long;
+        unless the source raises them by name.
+        """
         name = raised(observation)
-        return name is None or name.rpartition(".")[2] in self._errors
+        if name is None or name.rpartition(".")[2] in self._errors:
+            return True
+        if name == "IndexError":
+            lengths = {
+                len(value) for value in (*call.args, *call.kwargs.values()) if isinstance(value, Sized)
+            }
+            return len(lengths) <= 1
+        return name not in _ACCIDENTS
 
     def _make(self, d: Drawing) -> Call:
         slots: dict[str, Any] = {"args": [], "kwargs": {}, "init": [], "init_kwargs": {}}

@@ -24,8 +24,7 @@ def bench(shared_launcher: Launcher, tmp_path: Path) -> Iterator[Bench]:
     """A launcher that all tests share; at the end nothing of theirs may be left."""
     bench = Bench(shared_launcher, tmp_path)
     yield bench
-    bench.ask("'the launcher has had its turn'")
-    assert bench.below() == []
+    assert bench.settled()
 
 
 @pytest.fixture

@@ -43,6 +43,14 @@ class Bench:
         """Processes that the launcher is responsible for."""
         return list(linux.descendants(self.server))
 
+    def settled(self) -> bool:
+        """Whether all is gone, once the launcher has had its turns."""
+        for _ in range(100):
+            if not self.below():
+                return True
+            self.ask("'another turn'")
+        return False
+
     def scratch(self) -> Path:
         self._made += 1
         path = self.root / f"scratch-{self._made}"

@@ -184,7 +184,7 @@ def test_a_chain_of_forks_cannot_outrun_the_sweep(bench):
     with bench.spawn("breed") as child:
         child.receive(10, soon())
         assert child.wait(20).code == 0
-    assert bench.below() == []
+    assert bench.settled()
 
 
 def test_other_programs_that_it_starts_die_with_it(bench):
@@ -246,10 +246,12 @@ def test_no_descriptor_is_leaked_here_or_there(bench):
             child.wait(20)
 
     round_of_all()
-    before = open_descriptors("self"), open_descriptors(bench.server)
-    for _ in range(5):
+    here, there = open_descriptors("self"), open_descriptors(bench.server)
+    for _ in range(10):
         round_of_all()
-    assert (open_descriptors("self"), open_descriptors(bench.server)) == before
+    assert open_descriptors("self") == here
+    # The launcher may not have closed those of the last one yet.
+    assert open_descriptors(bench.server) < there + 10
 
 
 def test_threads_may_spawn_at_the_same_time(bench):

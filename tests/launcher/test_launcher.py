@@ -172,7 +172,9 @@ from pathlib import Path
 sys.path.insert(0, {here!r})
 from peagen_ray.launcher.client import Launcher, SpawnSpec
 launcher = Launcher.start(["launcher_entries"])
-child = launcher.spawn(SpawnSpec("launcher_entries:keep_daemons", Path({scratch!r})))
+scratch = Path({root!r}, "scratch")
+scratch.mkdir()
+child = launcher.spawn(SpawnSpec("launcher_entries:keep_daemons", scratch))
 pids = child.receive(1 << 16, time.monotonic() + 20).decode()
 server = Path(f"/proc/{{launcher._process.pid}}/task/{{launcher._process.pid}}/children").read_text()
 print(launcher._process.pid, server, child.pid, pids, flush=True)
@@ -182,7 +184,7 @@ print(launcher._process.pid, server, child.pid, pids, flush=True)
 
 def owner(tmp_path, then):
     """A process that owns a launcher with a child with daemons; and all their process ids."""
-    source = OWNER.format(here=str(HERE), scratch=str(tmp_path), then=then)
+    source = OWNER.format(here=str(HERE), root=str(tmp_path), then=then)
     process = subprocess.Popen([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True)
     pids = [int(pid) for pid in process.stdout.readline().split()]
     assert len(pids) == 6
@@ -190,20 +192,30 @@ def owner(tmp_path, then):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGSEGV])
-def test_killing_the_owner_leaves_no_process(tmp_path, number):
+def test_killing_the_owner_leaves_no_process_and_no_scratch(tmp_path, number):
     process, pids = owner(tmp_path, "time.sleep(1000)")
     with process:
         process.send_signal(number)
         process.wait(20)
         assert all(wait_gone(pid) for pid in pids)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("then", ["", "os._exit(0)", "raise SystemExit(3)"])
-def test_an_owner_that_ends_without_closing_leaves_no_process(tmp_path, then):
+def test_an_owner_that_ends_without_closing_leaves_no_process_and_no_scratch(tmp_path, then):
     process, pids = owner(tmp_path, then)
     with process:
         process.wait(20)
         assert all(wait_gone(pid) for pid in pids)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_owner_that_closes_keeps_its_scratch(tmp_path):
+    process, pids = owner(tmp_path, "(scratch / 'kept').touch()\nlauncher.close()")
+    with process:
+        process.wait(20)
+        assert all(wait_gone(pid) for pid in pids)
+    assert (tmp_path / "scratch" / "kept").exists()
 
 
 def test_a_copy_of_the_owner_that_lives_on_holds_nothing(tmp_path):
@@ -216,6 +228,7 @@ def test_a_copy_of_the_owner_that_lives_on_holds_nothing(tmp_path):
         assert all(wait_gone(pid) for pid in pids)
         assert not wait_gone(copy, 0)
         os.kill(copy, signal.SIGKILL)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_control_c_in_the_terminal_does_not_reach_it(own_bench):

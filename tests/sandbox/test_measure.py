@@ -98,7 +98,7 @@ def test_confirmation_measures_on_fresh_inputs_and_says_on_how_many(
 def test_a_clear_loser_is_measured_no_longer_than_it_takes_to_see_it(
     sandbox: ProcessSandbox, subject: Subject, reference: Reference
 ) -> None:
-    verdict = screen(sandbox, LIMITS, subject, reference, subject.source, bar=50.0)
+    verdict = screen(sandbox, LIMITS, subject, reference, subject.source, rival=50.0)
     assert verdict.speed is not None
     assert verdict.speed.samples <= 8
 

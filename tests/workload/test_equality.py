@@ -351,6 +351,12 @@ def test_too_many_look_alikes_are_not_matched():
     assert "missing" in (compare(set(values), set(shifted)) or "")
 
 
+def test_trials_without_end_in_sight_are_given_up(monkeypatch):
+    monkeypatch.setattr("peagen_ray.workload._compare._TRIAL_STEPS", 10)
+    things = [{Thing(a=number) for number in range(9)} for _ in range(2)]
+    assert compare(*things) == "result: too entangled to compare"
+
+
 def seen(value: Any = None, call: Call | None = None, instance: Any = None, **options: Any) -> bytes:
     return observe(value, call or Call(), instance, limit_bytes=LIMIT, **options)
 

@@ -248,7 +248,7 @@ def test_rubbish_from_the_process_is_a_verdict():
 def test_without_a_check_the_original_decides():
     workload = load(SORT)
     assert not workload.has_check
-    assert workload.accepts(b"anything")
+    assert workload.accepts(Call(), b"anything")
     with pytest.raises(WorkloadError, match="no check"):
         workload.check_observation(Call(), observe(1, Call(), limit_bytes=1000))
 

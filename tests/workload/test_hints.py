@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import math
+import os
 import pickle
 import random
 import subprocess
@@ -81,7 +82,8 @@ def test_the_same_inputs_are_made_in_another_process_whatever_it_has_loaded(tmp_
     runs = [
         subprocess.run(
             [sys.executable, "-c", prefix + code, str(TYPICAL)],
-            check=True, capture_output=True, text=True, cwd=tmp_path, env={"PYTHONHASHSEED": seed},
+            check=True, capture_output=True, text=True, cwd=tmp_path,
+            env={**os.environ, "PYTHONHASHSEED": seed},
         ).stdout
         for prefix, seed in (("", "1"), ("import json, peagen_ray.errors, hypothesis, decimal\n", "2"))
     ]  # fmt: skip
@@ -233,6 +235,14 @@ def typed(a: npt.NDArray[np.int32], b: npt.NDArray[np.float64], c: npt.NDArray[n
     assert [each.dtype.str for each in load("typed", source).call(1, 5).args] == ["<i4", "<f8", "|b1"]
 
 
+@pytest.mark.skipif(sys.version_info < (3, 12), reason="the statement is newer")
+def test_type_aliases_are_followed():
+    source = "type Grid[T] = list[list[T]]\ntype Row = list[str]\ndef f(a: Grid[int], b: Row): ...\n"
+    grid, row = load("f", source).call(1, 9).args
+    assert shape(grid) == (3, {3})
+    assert {type(each) for each in row} == {str}
+
+
 @pytest.mark.parametrize(
     ("code", "words"),
     [
@@ -299,7 +309,7 @@ def observed(error):
     return observe(error, Call(), raised=error is not None, limit_bytes=10_000)
 
 
-def test_inputs_that_the_original_only_stumbles_over_prove_nothing():
+def test_exceptions_count_unless_no_caller_could_want_them():
     source = (
         "class Own(Exception): ...\n"
         "def f(a: int):\n"
@@ -308,10 +318,13 @@ def test_inputs_that_the_original_only_stumbles_over_prove_nothing():
         "    raise Own\n"
     )
     workload = load("f", source)
-    assert workload.accepts(observed(None))
-    assert workload.accepts(observed(ValueError()))
-    assert workload.accepts(observed(AssertionError()))
     module = load_module(source)
-    assert workload.accepts(observed(module.Own()))
-    assert not workload.accepts(observed(IndexError()))
-    assert not workload.accepts(observed(RecursionError()))
+    for error in (None, ValueError(), AssertionError(), module.Own(), ZeroDivisionError(), IndexError()):
+        assert workload.accepts(Call(([],)), observed(error))
+    for error in (TypeError(), RecursionError(), MemoryError(), AttributeError()):
+        assert not workload.accepts(Call(([],)), observed(error))
+    assert workload.accepts(Call(([1], "a"), {"k": {2}}), observed(IndexError()))
+    assert not workload.accepts(Call(([1], [])), observed(IndexError()))
+    assert load("f", source + "raise_ = None\ndef g():\n    raise TypeError\n").accepts(
+        Call(), observed(TypeError())
+    )

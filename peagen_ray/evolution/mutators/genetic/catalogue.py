@@ -9,11 +9,20 @@ from peagen_ray.evolution.mutators.genetic.base import Operator
 
 _MODULES = (
     "arithmetic",
+    "bisect",
     "builtins",
     "comprehensions",
+    "containers",
     "counting",
     "extremes",
+    "index",
+    "inline",
+    "iteration",
+    "join",
+    "local",
+    "loops",
     "membership",
+    "sorting",
     "strings",
     "tables",
 )
@@ -25,4 +34,6 @@ def operators() -> tuple[Operator, ...]:
     for name in _MODULES:
         module = import_module(f"peagen_ray.evolution.mutators.genetic.idioms_{name}")
         found += module.OPERATORS
+    algorithms = import_module("peagen_ray.evolution.mutators.genetic.algorithms")
+    found += algorithms.OPERATORS
     return tuple(found)

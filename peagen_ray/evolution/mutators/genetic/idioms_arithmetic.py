@@ -189,13 +189,19 @@ _DIVISORS = (
 )
 
 
+def _runs_through(match: Match) -> bool:
+    """Whether the loop sees every divisor: nothing in its body leaves it."""
+    body = match.body("BODY") if "BODY" in match.bindings else []
+    return not any(isinstance(n, (ast.Break, ast.Return)) for each in body for n in ast.walk(each))
+
+
 class Divisors(Rewrite):
     """Divisors come in pairs: it is enough to look up to the square root."""
 
     NAME = "divisors"
     RULES = (
         *(
-            Rule(pattern, template, imports=_MATH)
+            Rule(pattern, template, _runs_through, _MATH)
             for span, divisors in (
                 ("1, N + 1", _DIVISORS),
                 ("1, N", f"{_DIVISORS} - {{N}}"),

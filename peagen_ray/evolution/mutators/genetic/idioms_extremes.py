@@ -6,7 +6,7 @@ import ast
 
 from peagen_ray.evolution.mutators.genetic.base import Operator
 from peagen_ray.evolution.mutators.genetic.compare import same_code
-from peagen_ray.evolution.mutators.genetic.match import Match
+from peagen_ray.evolution.mutators.genetic.match import Match, matches
 from peagen_ray.evolution.mutators.genetic.nodes import renamed, root
 from peagen_ray.evolution.mutators.genetic.rewrite import Rewrite, Rule
 from peagen_ray.evolution.mutators.genetic.shapes import looping
@@ -24,10 +24,11 @@ _STEPS = (
     ("min", "ACC = min(V, ACC)"),
     ("min", "ACC = V if V < ACC else ACC"),
 )
-_INFINITE = (
-    *(("max", text) for text in ("float('-inf')", "-math.inf", "-float('inf')")),
-    *(("min", text) for text in ("float('inf')", "math.inf")),
-)
+_INFINITE = ("float('inf')", "math.inf", "inf", "float('-inf')", "-math.inf", "-float('inf')", "-inf")
+
+
+def _from_infinity(match: Match) -> bool:
+    return any(matches(text, match["S"]) is not None for text in _INFINITE)
 
 
 class ExtremeLoop(Rewrite):
@@ -51,10 +52,8 @@ class ExtremeLoop(Rewrite):
         *(
             rule
             for name, step in _STEPS
-            for side, infinite in _INFINITE
-            if side == name
             for rule in looping(
-                step, f"ACC = {name}((V CLAUSES), default={infinite})", start=f"ACC = {infinite}"
+                step, f"ACC = {name}((V CLAUSES), default=S)", start="ACC = S", where=_from_infinity
             )
         ),
         *(

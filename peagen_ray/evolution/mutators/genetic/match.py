@@ -192,15 +192,14 @@ class _Matcher:
                     rest = self.sequence(tail, block, end, bound) if tail else iter([(bound, ())])
                     yield from ((b, (*range(start, end), *used)) for b, used in rest)
             return
-        for bound in self.node(head, block[start], bindings) if start < len(block) else ():
-            if not tail:
-                yield bound, (start,)
-                continue
-            for after in range(start + 1, len(block) + 1):
+        if start >= len(block) or not _may_fit(head, block[start]):
+            return
+        if not tail:
+            yield from ((bound, (start,)) for bound in self.node(head, block[start], bindings))
+            return
+        for after in _followers(block, start, tail[0]):
+            for bound in self.node(head, block[start], bindings):
                 yield from ((b, (start, *used)) for b, used in self.sequence(tail, block, after, bound))
-                wild = _wildcard(tail[0]) is not None
-                if wild or after >= len(block) or not movable(block[start], block[after]):
-                    break
 
     def node(self, wanted: ast.AST, node: ast.AST, bindings: Bindings) -> Iterator[Bindings]:
         """Fit one node, in any of the ways to write it."""
@@ -262,6 +261,45 @@ class _Matcher:
                 yield from self._all(list(zip(wanted, value, strict=True)), bindings)
         elif type(wanted) is type(value) and wanted == value:
             yield bindings
+
+
+def _followers(block: Sequence[ast.stmt], start: int, wanted: ast.stmt) -> Iterator[int]:
+    """Where the statement of a pattern after the one at ``start`` may be."""
+    if _wildcard(wanted) is not None:
+        yield start + 1
+        return
+    passed = start
+    for at in range(start + 1, len(block)):
+        if _may_fit(wanted, block[at]):
+            if not all(movable(block[start], block[i]) for i in range(passed + 1, at)):
+                return
+            passed = at - 1
+            yield at
+
+
+def _may_fit(wanted: ast.stmt, node: ast.stmt) -> bool:
+    """Whether the kinds of statements within allow ``wanted`` to fit; a quick no for most."""
+    if type(node) not in _TYPES.get(type(wanted), (type(wanted),)):
+        return False
+    if isinstance(wanted, ast.If) and isinstance(node, ast.If):
+        if node.orelse or isinstance(node.body[0], ast.If):
+            return True
+        return not wanted.orelse and _blocks_may_fit(wanted.body, node.body)
+    if isinstance(wanted, (ast.For, ast.While)) and isinstance(node, (ast.For, ast.While)):
+        return _blocks_may_fit(wanted.body, node.body)
+    return True
+
+
+def _blocks_may_fit(wanted: Sequence[ast.stmt], block: Sequence[ast.stmt]) -> bool:
+    for one, other in zip(wanted, block, strict=False):
+        if _wildcard(one) is not None:
+            return True
+        guarded = isinstance(one, ast.If) and isinstance(other, ast.If) and len(block) > len(wanted)
+        if guarded:
+            return True
+        if not _may_fit(one, other):
+            return False
+    return len(wanted) == len(block) or _wildcard(wanted[-1]) is not None
 
 
 def _bind(name: str, value: ast.AST | list[ast.stmt], bindings: Bindings) -> Bindings | None:

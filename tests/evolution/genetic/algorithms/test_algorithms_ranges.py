@@ -52,7 +52,7 @@ def catalan(n):
 @pytest.mark.parametrize(
     ("start", "stop", "contains"),
     [
-        ("0", "i + 1", "if 0 < i + 1" if False else ".append("),
+        ("0", "i + 1", ".append("),
         ("i", "len(xs)", "itertools.accumulate("),
         ("i", "i + k", "collections.deque()"),
     ],

@@ -272,7 +272,7 @@ while LOW < HIGH:
 while LOW <= HIGH:
     MID = (LOW + HIGH) // 2
     if XS[MID] == V:
-        return MID
+        return RESULT(MID)
     if XS[MID] < V:
         LOW = MID + 1
     else:
@@ -281,7 +281,7 @@ while LOW <= HIGH:
             """
 MID = bisect.bisect_left(XS, V, LOW, HIGH + 1)
 if MID <= HIGH and XS[MID] == V:
-    return MID
+    return RESULT(MID)
 LOW, HIGH = MID, MID - 1
 """,
             imports=("import bisect",),

@@ -81,9 +81,19 @@ def _only_grows(source: ast.expr, outer: Loop) -> bool:
             if isinstance(func, ast.Attribute) and func.attr == "append" and equal(func.value, source):
                 continue
         simple = not isinstance(statement, (ast.For, ast.While, ast.If, ast.With, ast.Try))
+        if simple and _is_stored_into(source, statement):
+            return False
         if simple and any(overlap(place(source), p) for p in resized(statement)):
             return False
     return True
+
+
+def _is_stored_into(source: ast.expr, statement: ast.stmt) -> bool:
+    """Whether a statement puts other items into a list."""
+    return any(
+        isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load) and equal(n.value, source)
+        for n in ast.walk(statement)
+    )
 
 
 def ascends(stop: ast.expr, outer: Loop) -> bool:

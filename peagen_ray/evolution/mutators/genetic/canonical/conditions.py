@@ -12,6 +12,7 @@ from peagen_ray.evolution.mutators.genetic.canonical.expressions import (
     conjuncts,
     negated,
     normalised,
+    shifted,
 )
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
 from peagen_ray.evolution.mutators.genetic.canonical.trees import call, clone, ends
@@ -34,6 +35,8 @@ def _flattened(form: Form, node: ast.If) -> list[ast.stmt]:
         node = _become(form, node, negated(node.test), node.orelse, [])
     if form.solid(node.orelse) and ends(form.solid(node.orelse)) and not ends(form.solid(node.body)):
         node = _become(form, node, negated(node.test), node.orelse, node.body)
+    if form.solid(node.orelse) and _is_negative(node.test) and not ends(form.solid(node.body)):
+        node = _become(form, node, negated(node.test), node.orelse, node.body)
     body = form.solid(node.body)
     if len(body) == 1 and isinstance(body[0], ast.If) and not node.orelse and not body[0].orelse:
         test = conjunction([*conjuncts(node.test), *conjuncts(body[0].test)])
@@ -48,6 +51,12 @@ def _flattened(form: Form, node: ast.If) -> list[ast.stmt]:
         rest, first = node.orelse, _become(form, node, node.test, node.body, [])
         return form.derive([first], [first, *rest])
     return [node]
+
+
+def _is_negative(test: ast.expr) -> bool:
+    if isinstance(test, ast.Compare):
+        return isinstance(test.ops[0], (ast.NotEq, ast.NotIn, ast.IsNot))
+    return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
 
 
 def _temporaries(form: Form, node: ast.If) -> dict[str, ast.expr]:
@@ -72,21 +81,48 @@ def _become(
 def _valued(form: Form, node: ast.If) -> ast.stmt | None:
     """``x = max(x, e)`` for ``if x < e: x = e``; ``x = a if c else b`` for two branches that assign."""
     body, orelse = form.solid(node.body), form.solid(node.orelse)
-    if len(body) != 1 or not isinstance(body[0], ast.Assign):
+    given = _stored(body[0]) if len(body) == 1 else None
+    other = _stored(orelse[0]) if len(orelse) == 1 else None
+    if given is None:
         return None
-    to, value = body[0].targets[0], body[0].value
-    if len(orelse) == 1 and isinstance(orelse[0], ast.Assign) and equal(orelse[0].targets, body[0].targets):
-        if isinstance(to, (ast.Name, ast.Subscript)):
-            chosen = ast.IfExp(test=node.test, body=value, orelse=orelse[0].value)
-            return ast.Assign(targets=[to], value=normalised(chosen))
-    if orelse or not isinstance(to, ast.Name) or not isinstance(node.test, ast.Compare):
+    to, value = given
+    if other is not None and equal(to, other[0]) and isinstance(to, (ast.Name, ast.Subscript)):
+        chosen = ast.IfExp(test=node.test, body=value, orelse=other[1])
+        return ast.Assign(targets=[to], value=normalised(chosen))
+    if orelse or not isinstance(to, ast.Name):
         return None
-    if isinstance(node.test.ops[0], (ast.Lt, ast.LtE)):
-        low, high = node.test.left, node.test.comparators[0]
-        if equal(low, to) and equal(high, value):
-            return ast.Assign(targets=[to], value=call("max", low, value))
+    tests = conjuncts(node.test)
+    for test in tests:
+        extreme = _extreme(test, to, value)
+        if extreme is not None:
+            made = ast.Assign(targets=[to], value=extreme)
+            others = [t for t in tests if t is not test]
+            return ast.If(test=conjunction(others), body=[made], orelse=[]) if others else made
+    return None
+
+
+def _stored(node: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
+    """What an assignment writes to, and its value written out: ``n + 1`` for ``n += 1``."""
+    if isinstance(node, ast.Assign):
+        return node.targets[0], node.value
+    if isinstance(node, ast.AugAssign):
+        read = clone(node.target)
+        for each in ast.walk(read):
+            if isinstance(each, (ast.Name, ast.Attribute, ast.Subscript)):
+                each.ctx = ast.Load()
+        return node.target, ast.BinOp(left=read, op=node.op, right=node.value)
+    return None
+
+
+def _extreme(test: ast.expr, to: ast.Name, value: ast.expr) -> ast.expr | None:
+    """``max(x, e)`` where ``x = e`` depends on ``x < e``."""
+    if isinstance(test, ast.Compare) and isinstance(test.ops[0], (ast.Lt, ast.LtE)):
+        low, high = test.left, test.comparators[0]
+        more = shifted(clone(high), 1) if isinstance(test.ops[0], ast.LtE) else high
+        if equal(low, to) and (equal(high, value) or equal(more, value)):
+            return call("max", low, value)
         if equal(high, to) and equal(low, value):
-            return ast.Assign(targets=[to], value=call("min", high, value))
+            return call("min", high, value)
     return None
 
 

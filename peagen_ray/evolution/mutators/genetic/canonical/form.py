@@ -188,6 +188,7 @@ class Form:
     def change(self, statement: ast.stmt) -> None:
         """Say that an expression of a statement was edited in place."""
         self._edited.update(s for _, s in self.chain(statement))
+        self.faithful.pop(statement, None)
 
     def emitted(self) -> list[ast.stmt]:
         """The body to write into the program."""

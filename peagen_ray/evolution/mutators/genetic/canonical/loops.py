@@ -25,6 +25,7 @@ from peagen_ray.evolution.mutators.genetic.nodes import (
     equal,
     is_call,
     is_constant,
+    is_metavariable,
     mutated,
     names_in,
     overlap,
@@ -133,10 +134,18 @@ def is_changed(value: ast.expr, block: Sequence[ast.stmt], but: Set[str] = froze
     lone = {place(cast("ast.expr", n)) for n in ast.walk(value) if id(n) in lengths}
     read = places(value) - {"len", "abs", "min", "max", "range", "int", "float", "sorted", "math"} - but
     for statement in block:
+        if _is_hole(statement):
+            return True
         changed = stored(statement) | (mutated(statement) if read - lone else set()) | resized(statement)
         if any(overlap(a, b) for a in read for b in changed):
             return True
     return False
+
+
+def _is_hole(statement: ast.stmt) -> bool:
+    """Whether a statement of a pattern stands for any others."""
+    nodes = (n.value for n in ast.walk(statement) if isinstance(n, ast.Expr))
+    return any(isinstance(v, ast.Name) and is_metavariable(v.id) for v in nodes)
 
 
 def resized(statement: ast.stmt) -> set[str]:

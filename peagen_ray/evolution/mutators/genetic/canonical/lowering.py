@@ -16,6 +16,7 @@ from peagen_ray.evolution.mutators.genetic.canonical.expressions import (
     conjunction,
     negated,
     normalised,
+    shifted,
 )
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
 from peagen_ray.evolution.mutators.genetic.canonical.trees import (
@@ -235,6 +236,8 @@ def _extreme(form: Form, node: ast.Call, function: str) -> _Loop | None:
     if len(node.args) != 1 or set(given) - {"key", "default"}:
         return None
     if "key" not in given:
+        if not given and isinstance(node.args[0], ast.Subscript):
+            return _extreme_of_slice(form, node.args[0], function)
         if not isinstance(node.args[0], (ast.GeneratorExp, ast.ListComp)) or given:
             return None
         element, generators = _generators(form, node.args[0], "item")
@@ -258,6 +261,24 @@ def _extreme(form: Form, node: ast.Call, function: str) -> _Loop | None:
         return [ast.If(test=test, body=[assign(result.id, name(element.id))], orelse=[])]
 
     return _Loop(given.get("default", ast.Constant(value=None)), generators, scan)
+
+
+def _extreme_of_slice(form: Form, source: ast.Subscript, function: str) -> _Loop | None:
+    """``max(xs[a:b])``: the first item, and a loop over the others."""
+    if not isinstance(source.slice, ast.Slice) or source.slice.step is not None:
+        return None
+    lower = source.slice.lower or ast.Constant(value=0)
+    if isinstance(lower, ast.Constant) and isinstance(lower.value, int) and lower.value < 0:
+        return None
+    rest = ast.Slice(lower=shifted(clone(lower), 1), upper=source.slice.upper)
+    made = form.names.fresh("item")
+    others = ast.Subscript(value=source.value, slice=rest, ctx=ast.Load())
+    clause = ast.comprehension(target=target(made), iter=clone(others), ifs=[], is_async=0)
+
+    def leaf(result: ast.Name) -> list[ast.stmt]:
+        return [assign(result.id, call(function, name(result.id), name(made)))]
+
+    return _Loop(item(clone(source.value), clone(lower)), [clause], leaf)
 
 
 def _keyed(key: ast.expr) -> Callable[[ast.expr], ast.expr] | None:

@@ -172,21 +172,27 @@ class _Fitter:
             if not any(not self._ghost(s) for s in block):
                 yield bindings
             return
-        ghosts = [s for s in block if self._ghost(s)]
         for bound, end in self.sequence(wanted, block, 0, bindings):
             if all(self._ghost(s) for s in block[end:]):
-                yield self._with_ghosts(wanted, ghosts, bound)
+                yield self._with_ghosts(wanted, block, bound)
 
-    def _with_ghosts(self, wanted: Sequence[ast.stmt], ghosts: list[ast.stmt], bound: Bindings) -> Bindings:
-        """The temporaries of a block go with the statements that may read them."""
-        for statement in wanted:
-            hole = _statement_hole(statement, self._variables)
-            if hole is not None and ghosts:
-                mine = bound[hole]
+    def _with_ghosts(self, wanted: Sequence[ast.stmt], block: Sequence[ast.stmt], bound: Bindings) -> Bindings:
+        """The temporaries of a block go with the next statements that may read them."""
+        if self._form is None or not any(self._ghost(s) for s in block):
+            return bound
+        holes = [h for s in wanted if (h := _statement_hole(s, self._variables)) is not None]
+        made = dict(bound)
+        waiting: list[ast.stmt] = []
+        for statement in block:
+            home = next((h for h in holes if _holds(bound[h], statement)), None)
+            if home is None:
+                waiting.extend([statement] if self._ghost(statement) else [])
+            elif waiting:
+                mine = made[home]
                 assert isinstance(mine, list)
-                missing = [g for g in ghosts if g not in mine]
-                return {**bound, hole: [*missing, *mine]}
-        return bound
+                made[home] = [*waiting, *mine]
+                waiting = []
+        return made
 
     def statement(self, wanted: ast.stmt, node: ast.stmt, bindings: Bindings) -> Iterator[Bindings]:
         """Ways in which one statement fits another."""
@@ -287,6 +293,10 @@ class _Fitter:
                 yield from self._values(wanted, value, bindings)
         elif _alike(wanted, value):
             yield bindings
+
+
+def _holds(value: Value, statement: ast.stmt) -> bool:
+    return isinstance(value, list) and any(each is statement for each in value)
 
 
 def _alike(wanted: object, value: object) -> bool:

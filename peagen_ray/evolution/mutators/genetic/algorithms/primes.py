@@ -1,0 +1,466 @@
+"""Number theory: sieves, divisors in pairs, factors up to the root, remembered chains."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+
+from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, Operator, parse_statements
+from peagen_ray.evolution.mutators.genetic.canonical.recipes import Cookbook, Found, Recipe
+from peagen_ray.evolution.mutators.genetic.canonical.trees import (
+
+    call,
+    clone,
+    item,
+    name,
+    parameters,
+    substituted,
+)
+from peagen_ray.evolution.mutators.genetic.nodes import is_call, names_in
+from peagen_ray.evolution.mutators.genetic.rewrite import Edit
+
+_SIEVE = """
+fresh_sieve = bytearray([1]) * max(HIGH, 2)
+fresh_sieve[:2] = bytes(2)
+for fresh_step in range(2, math.isqrt(len(fresh_sieve) - 1) + 1):
+    if fresh_sieve[fresh_step]:
+        fresh_sieve[fresh_step * fresh_step::fresh_step] = bytes(
+            len(range(fresh_step * fresh_step, len(fresh_sieve), fresh_step))
+        )
+"""
+_TRIES = (
+    """
+    FLAG = {yes}
+    for D in {divisors}:
+        if P % D == 0:
+            FLAG = {no}
+            break
+    if {prime}:
+        BODY
+""",
+    """
+    FLAG = {yes}
+    for D in {divisors}:
+        if P % D == 0:
+            FLAG = {no}
+    if {prime}:
+        BODY
+""",
+    """
+    if {small}:
+        FLAG = {no}
+    else:
+        FLAG = {yes}
+        for D in {divisors}:
+            if P % D == 0:
+                FLAG = {no}
+                break
+    if {prime}:
+        BODY
+""",
+)
+_TESTS = tuple(
+    dict.fromkeys(
+        test.format(yes=yes, no=not yes, prime="FLAG" if yes else "not FLAG", divisors=divisors, small=small)
+        for test in _TRIES
+        for yes in (True, False)
+        for divisors in ("range(2, STOP(P))", "PS")
+        for small in ("P < 2", "P <= 1")
+    )
+) + (
+    """
+    COUNT = 0
+    for D in range(1, P + 1):
+        if P % D == 0:
+            COUNT += 1
+    if COUNT == 2:
+        BODY
+""",
+)
+
+
+class Sieve(Cookbook):
+    """Finds the primes of a range with the sieve of Eratosthenes, rather than by dividing each number.
+
+    Before::
+
+        for n in range(2, limit):
+            prime = True
+            for d in range(2, n):
+                if n % d == 0:
+                    prime = False
+                    break
+            if prime:
+                primes.append(n)
+
+    After::
+
+        sieve = bytearray([1]) * max(limit, 2)
+        sieve[:2] = bytes(2)
+        for step in range(2, math.isqrt(len(sieve) - 1) + 1):
+            if sieve[step]:
+                sieve[step * step::step] = bytes(len(range(step * step, len(sieve), step)))
+        for n in range(2, limit):
+            if sieve[n]:
+                primes.append(n)
+    """
+
+    NAME = "sieve"
+    WEIGHT = 3.0
+    RECIPES = tuple(
+        Recipe(
+            f"for P in range(LOW, HIGH):{test}",
+            f"{_SIEVE}\nfor P in range(LOW, HIGH):\n    if fresh_sieve[P]:\n        BODY\n",
+            imports=("import math",),
+        )
+        for test in _TESTS
+    )
+
+
+@dataclass(frozen=True)
+class SieveSite:
+    """A loop over a range in which a function says of each number whether it is prime.
+
+    Attributes:
+        before: the statement that the loop is, or is part of.
+        calls: the calls for the loop's variable.
+        high: where the range ends.
+    """
+
+    before: ast.stmt
+    calls: tuple[ast.Call, ...]
+    high: ast.expr
+
+
+class SieveCalls(Edit[SieveSite]):
+    """Asks a sieve, where each number of a range is given to a function that tests it by dividing.
+
+    Before::
+
+        return [n for n in range(2, limit) if is_prime(n)]
+
+    After::
+
+        sieve = bytearray([1]) * max(limit, 2)
+        ...
+        return [n for n in range(2, limit) if sieve[n]]
+    """
+
+    NAME = "sieve-calls"
+    WEIGHT = 3.0
+
+    def sites(self, draft: Draft) -> list[SieveSite]:
+        """Loops and comprehensions over ranges with such calls."""
+        testers = {f.name for f in draft.functions() if _divides(f)}
+        found = []
+        for function in draft.functions():
+            for node in ast.walk(function):
+                site = _sieve_site(draft, node, testers) if function.name not in testers else None
+                if site is not None:
+                    found.append(site)
+        return found
+
+    def edit(self, draft: Draft, site: SieveSite) -> bool:
+        """Make the sieve, and ask it."""
+        sieve, step = draft.fresh("sieve"), draft.fresh("step")
+        text = _SIEVE.replace("fresh_sieve", sieve).replace("fresh_step", step)
+        for each in site.calls:
+            flag = item(name(sieve), each.args[0])
+            draft.replace_expression(each, flag if _is_asked(draft, each) else call("bool", flag))
+        draft.insert_before(
+            site.before, *(substituted(s, {"HIGH": site.high}) for s in parse_statements(text))
+        )
+        draft.ensure_import("import math")
+        return True
+
+
+def _divides(function: FunctionNode) -> bool:
+    """Whether a function looks like a test for primes: one number, remainders in a loop, yes or no."""
+    names = parameters(function)
+    if len(names) != 1 or not isinstance(function, ast.FunctionDef) or function.decorator_list:
+        return False
+    loops = [n for n in ast.walk(function) if isinstance(n, (ast.For, ast.While, ast.comprehension))]
+    remainders = any(
+        isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod) and names[0] in names_in(n.left)
+        for n in ast.walk(function)
+    )
+    returns = [n.value for n in ast.walk(function) if isinstance(n, ast.Return)]
+    flags = {
+        n.targets[0].id
+        for n in ast.walk(function)
+        if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name) and _is_flag(n.value, frozenset())
+    }
+    return bool(loops) and remainders and bool(returns) and all(_is_flag(v, flags) for v in returns)
+
+
+def _is_flag(value: ast.expr | None, flags: Set[str]) -> bool:
+    """Whether an expression is a yes or no, or a name that holds one."""
+    if isinstance(value, ast.Name):
+        return value.id in flags
+    if isinstance(value, ast.Constant):
+        return isinstance(value.value, bool)
+    if isinstance(value, ast.Call):
+        return any(is_call(value, n) for n in ("all", "any", "bool"))
+    return isinstance(value, (ast.Compare, ast.BoolOp)) or (
+        isinstance(value, ast.UnaryOp) and isinstance(value.op, ast.Not)
+    )
+
+
+def _sieve_site(draft: Draft, node: ast.AST, testers: set[str]) -> SieveSite | None:
+    parts: list[ast.AST] = []
+    if isinstance(node, ast.For):
+        parts = [*node.body]
+    elif isinstance(node, ast.comprehension):
+        up = draft.parent(node)
+        parts = [up] if up is not None else []
+    if not isinstance(node, (ast.For, ast.comprehension)) or not isinstance(node.target, ast.Name):
+        return None
+    if not is_call(node.iter, "range") or not isinstance(node.iter, ast.Call) or not node.iter.args:
+        return None
+    high = node.iter.args[1] if len(node.iter.args) > 1 else node.iter.args[0]
+    calls = tuple(c for part in parts for c in _calls_for(part, testers, node.target.id))
+    before = draft.statement(node)
+    return SieveSite(before, calls, clone(high)) if calls and before is not None else None
+
+
+def _calls_for(part: ast.AST, testers: set[str], variable: str) -> Iterator[ast.Call]:
+    for node in ast.walk(part):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in testers:
+            if len(node.args) == 1 and isinstance(node.args[0], ast.Name) and node.args[0].id == variable:
+                yield node
+
+
+def _is_asked(draft: Draft, node: ast.expr) -> bool:
+    """Whether only the truth of an expression counts."""
+    up = draft.parent(node)
+    if isinstance(up, (ast.If, ast.While, ast.IfExp)):
+        return up.test is node
+    if isinstance(up, ast.comprehension):
+        return any(test is node for test in up.ifs)
+    return isinstance(up, ast.UnaryOp) and isinstance(up.op, ast.Not)
+
+
+def _reaches(found: Found) -> bool:
+    """Whether the range of divisors begins at one or two and ends at the number, or half of it."""
+    low = found["LOW"]
+    known = isinstance(low, ast.Constant) and low.value in {1, 2}
+    text = ast.unparse(found["HIGH"])
+    number = ast.unparse(found["N"])
+    return known and text in {number, f"{number} + 1", f"{number} // 2 + 1", f"int({number} / 2) + 1"}
+
+
+class DivisorPairs(Cookbook):
+    """Finds divisors in pairs, up to the square root.
+
+    Before::
+
+        for d in range(1, n + 1):
+            if n % d == 0:
+                divisors.append(d)
+
+    After::
+
+        small = [d for d in range(1, math.isqrt(max(n, 0)) + 1) if n % d == 0]
+        large = [n // d for d in reversed(small) if d * d != n]
+        for d in small + large:
+            if 1 <= d < n + 1:
+                divisors.append(d)
+    """
+
+    NAME = "divisor-pairs"
+    RECIPES = (
+        Recipe(
+            """
+for D in range(LOW, HIGH):
+    if N % D == 0:
+        BODY
+""",
+            """
+fresh_small = [D for D in range(1, math.isqrt(max(N, 0)) + 1) if N % D == 0]
+fresh_large = [N // D for D in reversed(fresh_small) if D * D != N]
+for D in fresh_small + fresh_large:
+    if LOW <= D < HIGH:
+        BODY
+""",
+            where=_reaches,
+            imports=("import math",),
+        ),
+    )
+
+
+class FactorsToRoot(Cookbook):
+    """Looks for prime factors up to the square root of what is left.
+
+    Before::
+
+        while n > 1:
+            if n % d == 0:
+                factors.append(d)
+                n //= d
+            else:
+                d += 1
+
+    After::
+
+        while n > 1:
+            if n % d == 0:
+                factors.append(d)
+                n //= d
+            else:
+                d = d + 1 if d * d <= n else n
+    """
+
+    NAME = "factors-to-root"
+    RECIPES = (
+        *(
+            Recipe(
+                f"""
+while {test}:
+    if N % D == 0:
+        BODY
+    else:
+        D += 1
+""",
+                f"""
+while {test}:
+    if N % D == 0:
+        BODY
+    else:
+        D = D + 1 if D * D <= N else N
+""",
+            )
+            for test in ("N > 1", "N != 1", "D <= N")
+        ),
+        *(
+            Recipe(
+                f"""
+while {test}:
+    while N % D == 0:
+        BODY
+    D += 1
+""",
+                f"""
+while {test}:
+    while N % D == 0:
+        BODY
+    D = D + 1 if D * D <= N else max(N, D + 1)
+""",
+            )
+            for test in ("N > 1", "N != 1", "D <= N")
+        ),
+        Recipe(
+            """
+for D in range(2, STOP):
+    while N % D == 0:
+        BODY
+""",
+            """
+fresh_stop = STOP
+D = 2
+while D < fresh_stop and N > 1:
+    while N % D == 0:
+        BODY
+    D = D + 1 if D * D <= N else max(N, D + 1)
+""",
+        ),
+    )
+
+
+class ChainLengths(Cookbook):
+    """Remembers how many steps there are from each number on the way.
+
+    Before::
+
+        for start in range(1, limit):
+            n = start
+            steps = 0
+            while n != 1:
+                n = n // 2 if n % 2 == 0 else 3 * n + 1
+                steps += 1
+            ...
+
+    After::
+
+        known = {}
+        for start in range(1, limit):
+            n = start
+            steps = 0
+            way = []
+            while n != 1 and n not in known:
+                way.append(n)
+                n = n // 2 if n % 2 == 0 else 3 * n + 1
+            further = known.get(n, 0)
+            for n in reversed(way):
+                further += 1
+                known[n] = further
+            steps += further
+            ...
+    """
+
+    NAME = "chain-lengths"
+    RECIPES = tuple(
+        Recipe(
+            f"""
+for START in range(LOW, HIGH):
+    BEFORE
+    while N != LAST:
+        {first}
+        {second}
+    AFTER
+""",
+            """
+fresh_known = {}
+for START in range(LOW, HIGH):
+    BEFORE
+    fresh_way = []
+    while N != LAST and N not in fresh_known:
+        fresh_way.append(N)
+        N = STEP(N)
+    fresh_further = fresh_known.get(N, 0)
+    for N in reversed(fresh_way):
+        fresh_further += 1
+        fresh_known[N] = fresh_further
+    COUNT += fresh_further
+    AFTER
+""",
+        )
+        for first, second in (("N = STEP(N)", "COUNT += 1"), ("COUNT += 1", "N = STEP(N)"))
+    )
+
+
+class ModularPower(Cookbook):
+    """Raises to a power modulo a number with the built-in function.
+
+    Before::
+
+        for _ in range(exponent):
+            result = result * base % modulus
+
+    After::
+
+        result = result * pow(base, exponent, modulus) % modulus
+    """
+
+    NAME = "modular-power"
+    RECIPES = (
+        Recipe(
+            "for I in range(0, N):\n    R = R * B % M",
+            "if N > 0:\n    R = R * pow(B, N, M) % M",
+        ),
+        Recipe(
+            "for I in range(0, N):\n    R *= B\n    R %= M",
+            "if N > 0:\n    R = R * pow(B, N, M) % M",
+        ),
+    )
+
+
+OPERATORS: tuple[Operator, ...] = (
+    Sieve(),
+    SieveCalls(),
+    DivisorPairs(),
+    FactorsToRoot(),
+    ChainLengths(),
+    ModularPower(),
+)
+

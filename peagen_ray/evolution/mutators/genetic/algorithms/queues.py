@@ -1,0 +1,409 @@
+"""A heap in the place of a list that is sorted, or searched for its smallest item, again and again."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from peagen_ray.evolution.mutators.genetic.base import Draft, Operator, parse_expression, parse_statements
+from peagen_ray.evolution.mutators.genetic.canonical.expressions import conjuncts, normalised
+from peagen_ray.evolution.mutators.genetic.canonical.form import Form
+from peagen_ray.evolution.mutators.genetic.canonical.normal import Forms
+from peagen_ray.evolution.mutators.genetic.canonical.trees import (
+    assign,
+    call,
+    clone,
+    item,
+    name,
+    rebuilt,
+    substituted,
+    walk_block,
+)
+from peagen_ray.evolution.mutators.genetic.nodes import equal, is_call, is_constant, names_in
+from peagen_ray.evolution.mutators.genetic.rewrite import Edit
+
+Loop = ast.For | ast.While
+_ITEM = "ITEM"
+
+
+@dataclass
+class Queue:
+    """A list from which a loop always takes the smallest item.
+
+    Attributes:
+        form: the function in normal form.
+        around: the loop.
+        queue: the name of the list.
+        key: what items are compared by, an expression of ``ITEM``; None for the items themselves.
+        dropped: statements that are no longer needed, such as the sorting.
+        taken: statements that take the smallest item, with the variable that they put it into.
+        pops: expressions whose value is the smallest item, which they take.
+        added: statements that append, with what.
+        asked: expressions that ask whether the list is empty, or for its length, or for its first item.
+    """
+
+    form: Form
+    around: Loop
+    queue: str
+    key: ast.expr | None = None
+    dropped: list[ast.stmt] = field(default_factory=list)
+    taken: list[tuple[ast.stmt, str]] = field(default_factory=list)
+    pops: list[tuple[ast.stmt, ast.expr]] = field(default_factory=list)
+    added: list[tuple[ast.stmt, ast.expr]] = field(default_factory=list)
+    asked: list[tuple[ast.stmt, ast.expr]] = field(default_factory=list)
+
+
+class HeapQueue(Edit[Queue]):
+    """Makes a heap of a list that a loop sorts, or scans, to take out its smallest item.
+
+    Before::
+
+        while len(nodes) > 1:
+            nodes.sort(key=lambda node: node[0])
+            first = nodes.pop(0)
+            second = nodes.pop(0)
+            nodes.append((first[0] + second[0], [first, second]))
+
+    After::
+
+        heap = [(node[0], rank, node) for rank, node in enumerate(nodes)]
+        heapq.heapify(heap)
+        ticks = itertools.count(len(nodes))
+        while len(heap) > 1:
+            first = heapq.heappop(heap)[-1]
+            second = heapq.heappop(heap)[-1]
+            entry = (first[0] + second[0], [first, second])
+            heapq.heappush(heap, (entry[0], next(ticks), entry))
+
+    Without a key, the list itself becomes the heap. Ticks keep the order of equal keys, as sorting does.
+    """
+
+    NAME = "heap-queue"
+    WEIGHT = 2.0
+
+    def sites(self, draft: Draft) -> list[Queue]:
+        """Each such list and loop."""
+        found = []
+        for form in Forms.of(draft).editable():
+            for statement in walk_block(form.body):
+                if isinstance(statement, (ast.For, ast.While)):
+                    for queue in sorted(_names_taken_from(statement)):
+                        made = _queue(form, statement, queue)
+                        if made is not None:
+                            found.append(made)
+        return found
+
+    def edit(self, draft: Draft, site: Queue) -> bool:
+        """Make the heap, push to it and pop from it."""
+        form = site.form
+        if site.key is None:
+            heap, ticks = site.queue, ""
+            before = parse_statements(f"heapq.heapify({heap})")
+        else:
+            heap, ticks = form.names.fresh("heap"), form.names.fresh("ticks")
+            before = _wrapped(site, heap, ticks)
+            draft.ensure_import("import itertools")
+        for statement, asked in site.asked:
+            _replace(form, statement, asked, _asked(asked, heap, site.key is not None))
+        for statement, pop in site.pops:
+            _replace(form, statement, pop, _pop(heap, site.key is not None))
+        for statement, variable in site.taken:
+            form.put([statement], [assign(variable, _pop(heap, site.key is not None))])
+        for statement, element in site.added:
+            form.put([statement], _push(site, heap, ticks, element))
+        for statement in site.dropped:
+            form.put([statement], [])
+        form.put_before(site.around, before)
+        form.commit()
+        draft.touched()
+        draft.ensure_import("import heapq")
+        return True
+
+
+def _names_taken_from(loop: Loop) -> set[str]:
+    """Names of the lists that a loop takes items from."""
+    found: set[str] = set()
+    for node in (n for s in loop.body for n in ast.walk(s)):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            if node.func.attr in {"pop", "remove"} and isinstance(node.func.value, ast.Name):
+                found.add(node.func.value.id)
+        elif isinstance(node, ast.Delete):
+            found |= {n for t in node.targets for n in names_in(t)}
+    return found
+
+
+def _queue(form: Form, loop: Loop, queue: str) -> Queue | None:
+    """How a loop uses a list, if it always takes the smallest item."""
+    made = Queue(form, loop, queue)
+    keys: list[ast.expr | None] = []
+    statements = [s for s in walk_block(loop.body) if s not in form.ghosts]
+    chain = form.chain(loop)
+    after = [s for b, on in chain for s in walk_block(b[b.index(on) + 1 :]) if s not in form.ghosts]
+    if not any(_orders(s, queue) is not None for s in statements):
+        return None
+    handled: set[ast.stmt] = set()
+    for statement in [loop, *statements, *after]:
+        if statement in handled or queue not in _own_names(statement):
+            continue
+        steps = _Steps(made, statement, keys, handled)
+        if not (steps.sorts() or steps.scans() or steps.adds() or steps.asks()):
+            return None
+    distinct = {None if k is None else ast.dump(k) for k in keys}
+    if len(distinct) != 1 or not (made.taken or made.pops):
+        return None
+    made.key = keys[0]
+    return made
+
+
+def _own_names(statement: ast.stmt) -> set[str]:
+    """Names in a statement, those in its blocks left out."""
+    parts = [v for _, v in ast.iter_fields(statement)]
+    flat = [e for p in parts for e in (p if isinstance(p, list) else [p])]
+    return {n for e in flat if isinstance(e, ast.expr) for n in names_in(e)}
+
+
+def _orders(statement: ast.stmt, queue: str) -> ast.expr | None:
+    """``ITEM``, or the key of it, of a statement that sorts a list in ascending order, or takes its minimum."""
+    node = statement.value if isinstance(statement, (ast.Expr, ast.Assign)) else None
+    if not isinstance(node, ast.Call):
+        return _scanned_key(statement, queue)
+    sorts = isinstance(node.func, ast.Attribute) and node.func.attr == "sort" and equal(node.func.value, name(queue))
+    again = (is_call(node, "sorted") or is_call(node, "min")) and bool(node.args) and equal(node.args[0], name(queue))
+    if not sorts and not again:
+        return None
+    given = {k.arg: k.value for k in node.keywords}
+    if not given:
+        return name(_ITEM)
+    key = given.get("key")
+    if set(given) == {"key"} and isinstance(key, ast.Lambda) and len(key.args.args) == 1:
+        return normalised(substituted(key.body, {key.args.args[0].arg: name(_ITEM)}))
+    if set(given) == {"key"} and isinstance(key, ast.Name):
+        return call(key.id, name(_ITEM))
+    return None
+
+
+def _scanned_key(statement: ast.stmt, queue: str) -> ast.expr | None:
+    """The key by which a loop over a list, or over its indices, finds the smallest item."""
+    found = _scan(statement, queue)
+    return None if found is None else found[1]
+
+
+def _scan(statement: ast.stmt, queue: str) -> tuple[str, ast.expr, bool] | None:
+    """The variable for the smallest item, the key, and whether the variable is an index."""
+    if not isinstance(statement, ast.For) or not isinstance(statement.target, ast.Name) or len(statement.body) != 1:
+        return None
+    test = statement.body[0]
+    if not isinstance(test, ast.If) or test.orelse or len(test.body) != 1 or len(conjuncts(test.test)) != 1:
+        return None
+    note, mine = test.body[0], statement.target.id
+    if not isinstance(note, ast.Assign) or not equal(note.value, name(mine)):
+        return None
+    to = note.targets[0]
+    values = test.test.values if isinstance(test.test, ast.BoolOp) else [test.test]
+    compare = values[-1]
+    by_index = is_call(statement.iter, "range", 2) and queue in names_in(statement)
+    if not by_index and not equal(statement.iter, name(queue)):
+        return None
+    if not isinstance(to, ast.Name) or not isinstance(compare, ast.Compare) or not isinstance(compare.ops[0], ast.Lt):
+        return None
+    best = substituted(compare.left, {mine: to})
+    if not equal(best, compare.comparators[0]):
+        return None
+    return to.id, _key_of(compare.left, queue, mine, by_index), by_index
+
+
+def _key_of(node: ast.expr, queue: str, variable: str, by_index: bool) -> ast.expr:
+    wanted: ast.expr = item(name(queue), name(variable)) if by_index else name(variable)
+    return rebuilt(node, lambda n: name(_ITEM) if isinstance(n, ast.expr) and equal(n, wanted) else None)
+
+
+class _Steps:
+    """Says what one statement does with a queue, and notes it."""
+
+    def __init__(
+        self, made: Queue, statement: ast.stmt, keys: list[ast.expr | None], handled: set[ast.stmt]
+    ) -> None:
+        self._made = made
+        self._statement = statement
+        self._keys = keys
+        self._handled = handled
+
+    def _note_key(self, key: ast.expr) -> None:
+        self._keys.append(None if equal(key, name(_ITEM)) else key)
+
+    def sorts(self) -> bool:
+        """Sorting: dropped."""
+        node = getattr(self._statement, "value", None)
+        key = _orders(self._statement, self._made.queue)
+        if key is None or not isinstance(node, ast.Call) or is_call(node, "min"):
+            return False
+        target = self._statement.targets[0] if isinstance(self._statement, ast.Assign) else None
+        if target is not None and not equal(target, name(self._made.queue)):
+            return False
+        self._made.dropped.append(self._statement)
+        self._note_key(key)
+        return True
+
+    def scans(self) -> bool:
+        """Finding the smallest, by ``min`` or a loop, and the statement that then takes it out."""
+        queue, statement = self._made.queue, self._statement
+        scan = _scan(statement, queue)
+        variable, by_index = ("", False) if scan is None else (scan[0], scan[2])
+        if scan is None and isinstance(statement, ast.Assign) and is_call(statement.value, "min"):
+            variable = statement.targets[0].id if isinstance(statement.targets[0], ast.Name) else ""
+        key = _orders(statement, queue)
+        if key is None or not variable:
+            return False
+        block = self._made.form.chain(statement)[-1][0]
+        rest = self._made.form.solid(block[block.index(statement) + 1 :])
+        taker = next((s for s in rest if queue in _own_names(s)), None)
+        taken = self._takes(taker, variable, by_index) if taker is not None else None
+        if taker is None or taken is None:
+            return False
+        start = self._start(block, statement, variable)
+        self._made.dropped.extend([statement, *start, *taken[1:]])
+        self._handled.update([statement, *start, *taken])
+        self._made.taken.append((taken[0], self._target(taken[0], variable)))
+        self._note_key(key)
+        return True
+
+    def _start(self, block: list[ast.stmt], scan: ast.stmt, variable: str) -> list[ast.stmt]:
+        """What the variable is set to before the scan."""
+        before = self._made.form.solid(block[: block.index(scan)])
+        last = before[-1] if before else None
+        fits = isinstance(last, ast.Assign) and equal(last.targets[0], name(variable))
+        return [last] if last is not None and fits and isinstance(scan, ast.For) else []
+
+    def _takes(self, taker: ast.stmt, variable: str, by_index: bool) -> list[ast.stmt] | None:
+        """The statements that take out what was found; the first is where the heap is asked."""
+        queue = self._made.queue
+        node = taker.value if isinstance(taker, (ast.Expr, ast.Assign)) else None
+        method = "pop" if by_index else "remove"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == method:
+            fits = len(node.args) == 1 and equal(node.args[0], name(variable))
+            return [taker] if fits and equal(node.func.value, name(queue)) else None
+        if by_index and isinstance(taker, ast.Assign) and equal(taker.value, item(name(queue), name(variable))):
+            block = self._made.form.chain(taker)[-1][0]
+            rest = self._made.form.solid(block[block.index(taker) + 1 :])
+            if rest and isinstance(rest[0], (ast.Delete, ast.Expr)) and queue in {n for n in names_in(rest[0])}:
+                return [taker, rest[0]]
+        return None
+
+    def _target(self, taker: ast.stmt, variable: str) -> str:
+        if isinstance(taker, ast.Assign) and isinstance(taker.targets[0], ast.Name):
+            return taker.targets[0].id
+        return variable
+
+    def adds(self) -> bool:
+        """Appending: a push."""
+        node = self._statement.value if isinstance(self._statement, ast.Expr) else None
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "append":
+            if equal(node.func.value, name(self._made.queue)) and self._made.queue not in names_in(node.args[0]):
+                self._made.added.append((self._statement, node.args[0]))
+                return True
+        return False
+
+    def asks(self) -> bool:
+        """``pop(0)``, ``len``, truth and ``[0]``, wherever they stand."""
+        found = list(_uses(self._statement, self._made.queue))
+        every = sum(
+            isinstance(n, ast.Name) and n.id == self._made.queue
+            for e in _own_expressions(self._statement)
+            for n in ast.walk(e)
+        )
+        if len(found) != every:
+            return False
+        for use in found:
+            pops = isinstance(use, ast.Call) and isinstance(use.func, ast.Attribute)
+            (self._made.pops if pops else self._made.asked).append((self._statement, use))
+        return True
+
+
+def _own_expressions(statement: ast.stmt) -> list[ast.expr]:
+    parts = [v for _, v in ast.iter_fields(statement)]
+    flat = [e for p in parts for e in (p if isinstance(p, list) else [p])]
+    return [e for e in flat if isinstance(e, ast.expr)]
+
+
+def _uses(statement: ast.stmt, queue: str) -> Iterator[ast.expr]:
+    """The expressions that only take or ask for the first item, the length or whether there is any."""
+    for expression in _own_expressions(statement):
+        test = isinstance(statement, (ast.While, ast.If)) and expression is statement.test
+        for part in conjuncts(expression) if test else []:
+            inner = part.operand if isinstance(part, ast.UnaryOp) else part
+            if equal(inner, name(queue)):
+                yield inner
+        for node in ast.walk(expression):
+            if isinstance(node, ast.Call) and is_call(node, "len", 1) and equal(node.args[0], name(queue)):
+                yield node
+            elif isinstance(node, ast.Subscript) and equal(node.value, name(queue)) and is_constant(node.slice, 0):
+                if isinstance(node.ctx, ast.Load):
+                    yield node
+            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "pop":
+                if equal(node.func.value, name(queue)) and len(node.args) == 1 and is_constant(node.args[0], 0):
+                    yield node
+
+
+def _replace(form: Form, statement: ast.stmt, old: ast.expr, new: ast.expr) -> None:
+    if ast.unparse(old) == ast.unparse(new):
+        return
+    for field_name, value in ast.iter_fields(statement):
+        if isinstance(value, ast.expr):
+            setattr(statement, field_name, rebuilt_once(value, old, new))
+    form.change(statement)
+
+
+def rebuilt_once(value: ast.expr, old: ast.expr, new: ast.expr) -> ast.expr:
+    """``value`` with one node in the place of another; the others stay the same nodes."""
+    if value is old:
+        return new
+    for up in ast.walk(value):
+        for field_name, child in ast.iter_fields(up):
+            if child is old:
+                setattr(up, field_name, new)
+            elif isinstance(child, list):
+                child[:] = [new if each is old else each for each in child]
+    return value
+
+
+def _pop(heap: str, wrapped: bool) -> ast.expr:
+    return parse_expression(f"heapq.heappop({heap})" + ("[-1]" if wrapped else ""))
+
+
+def _asked(node: ast.expr, heap: str, wrapped: bool) -> ast.expr:
+    if isinstance(node, ast.Call):
+        return call("len", name(heap))
+    if isinstance(node, ast.Subscript):
+        return parse_expression(f"{heap}[0][-1]" if wrapped else f"{heap}[0]")
+    return name(heap)
+
+
+def _push(site: Queue, heap: str, ticks: str, element: ast.expr) -> list[ast.stmt]:
+    """The statements that push an item."""
+    if site.key is None:
+        text, entry = f"heapq.heappush({heap}, ELEMENT)", element
+        return [substituted(s, {"ELEMENT": entry}) for s in parse_statements(text)]
+    before: list[ast.stmt] = []
+    entry = clone(element)
+    if not isinstance(element, ast.Name):
+        entry = name(site.form.names.fresh("entry"))
+        before = [assign(entry.id, clone(element))]
+    key = substituted(site.key, {_ITEM: entry})
+    push = parse_statements(f"heapq.heappush({heap}, (KEY, next({ticks}), ENTRY))")
+    return [*before, *(substituted(s, {"KEY": key, "ENTRY": entry}) for s in push)]
+
+
+def _wrapped(site: Queue, heap: str, ticks: str) -> Sequence[ast.stmt]:
+    """The statements that make a heap of entries that begin with the key."""
+    rank, each = site.form.names.fresh("rank"), site.form.names.fresh("item")
+    assert site.key is not None
+    text = f"""
+{heap} = [(KEY, {rank}, {each}) for {rank}, {each} in enumerate({site.queue})]
+heapq.heapify({heap})
+{ticks} = itertools.count(len({site.queue}))
+"""
+    return [substituted(s, {"KEY": substituted(site.key, {_ITEM: name(each)})}) for s in parse_statements(text)]
+
+
+OPERATORS: tuple[Operator, ...] = (HeapQueue(),)
