@@ -68,9 +68,7 @@ class Told:
 
 
 class Observer(Protocol):
-    """Watches a run. Every method is called from the run's own thread, but for :meth:`note`, which may be
-    called from any, and must return quickly.
-    """
+    """Watches a run. Every method must return quickly; only :meth:`note` is called from other threads too."""
 
     def phase(self, name: str, detail: str = "") -> None:
         """The run begins another phase, such as ``measuring the original``."""

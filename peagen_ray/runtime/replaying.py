@@ -14,6 +14,7 @@ from peagen_ray.evolution.replay import relive
 from peagen_ray.plugins import load
 from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.runtime.run import build_engine
+from peagen_ray.workload.fingerprint import fingerprint
 
 _REPEATABLE = frozenset({"genetic"})
 """Mutators whose proposal depends on the question alone, so that a replay can make it again."""
@@ -87,7 +88,8 @@ def _made_again(event: Event, question: Mutate, mutator: Mutator | None, recorde
     )
     try:
         source, operator = (proposal := mutator.propose(request)).source, proposal.operator
-    except MutationRejected:
+        fingerprint(source)
+    except (MutationRejected, SyntaxError):
         source, operator = "", ""
     if operator != event.operator or (event.source and source != event.source):
         raise ReplayDivergence(

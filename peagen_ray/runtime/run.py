@@ -272,11 +272,7 @@ def _seed_program(fabric: LocalFabric, tasks: TaskMaker, source: str, number: in
     data = result_data(evaluated)
     score = data["score"]
     if score is None and number == 0:
-        raise WorkloadError(
-            f"the original does not pass: {data['outcome']}: {data['reason']}",
-            subject=tasks.subject.workload_path or str(path),
-            hint="check(args, output) must accept what the original returns" if tasks.subject.workload else "",
-        )
+        raise _unsound(tasks.subject, data)
     if score is None:
         raise TargetError(
             f"is no program to start from: {data['outcome']}: {data['reason']}", subject=str(path)
@@ -290,6 +286,16 @@ def _seed_program(fabric: LocalFabric, tasks: TaskMaker, source: str, number: in
         peak_kb=score["peak_kb"],
         metrics=score["metrics"],
         fingerprint=fingerprint(source),
+    )
+
+
+def _unsound(subject: Subject, data: Mapping[str, Any]) -> WorkloadError:
+    """For an original that does not even pass as a candidate."""
+    hint = "check(args, output) has to accept what the original returns"
+    return WorkloadError(
+        f"the original does not pass: {data['outcome']}: {data['reason']}",
+        subject=subject.workload_path or subject.path,
+        hint=hint if data["reason"].startswith("check") else "",
     )
 
 

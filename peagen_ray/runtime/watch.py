@@ -62,7 +62,7 @@ class Watch:
         self.stopping = StopReason.INTERRUPTED
         # Not from here: this thread may be in the middle of writing to the very terminal.
         text = "stopping: keeping the best (once more to leave at once)"
-        threading.Thread(target=self.observer.note, args=(text,), daemon=True).start()
+        self.observer.note(text)
 
     def news(self, judgements: Sequence[Judgement]) -> None:
         """What the engine judged since the last call."""

@@ -17,7 +17,7 @@ from peagen_ray.workload.target import Call
 STANDARD_MS: Final = 200.0
 """CPU time that the original takes on the standard input set at least, in milliseconds."""
 
-SLICE_S: Final = 0.005
+SLICE_S: Final = 0.003
 """CPU seconds that one call of the original should take at least, so that it can be timed."""
 
 _EDGES: Final = 40
@@ -182,7 +182,8 @@ def prepare(
             hint="write a workload file with inputs that it accepts: peagen-ray workload init",
         )
     checks = [*workload.edges(seed, _EDGES), *_small(workload, seed, scale.size)]
-    calls, expected = _answered(subject, sandbox, limits, checks, timed, observed)
+    usable = _answered(workload, subject, sandbox, limits, checks)
+    calls, expected = (*(call for call, _ in usable), *timed), (*(body for _, body in usable), *observed)
     if not workload.has_check:
         _refuse_disagreement(subject, sandbox, limits, calls, expected)
     return Reference(**asdict(facts), calls=calls, expected=expected, timed=_TIMED)
@@ -250,18 +251,15 @@ def _small(workload: Workload, seed: int, size: int) -> Iterable[Call]:
 
 
 def _answered(
-    subject: Subject,
-    sandbox: Sandbox,
-    limits: GuestLimits,
-    checks: Sequence[Call],
-    timed: Sequence[bytes],
-    observed: Sequence[bytes],
-) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
-    """The calls that the original answers in time, and its answers."""
+    workload: Workload, subject: Subject, sandbox: Sandbox, limits: GuestLimits, checks: Sequence[Call]
+) -> list[tuple[bytes, bytes]]:
+    """The calls that the original answers in time and in a way that says something, and its answers."""
+    found = []
     answers = _observe_all(subject, sandbox, limits, [pickle.dumps(call) for call in checks])
-    usable = [(call, body) for call, body in answers if body is not None]
-    calls = (*(call for call, _ in usable), *timed)
-    return calls, (*(body for _, body in usable), *observed)
+    for call, (pickled, body) in zip(checks, answers, strict=True):
+        if body is not None and workload.accepts(call, body):
+            found.append((pickled, body))
+    return found
 
 
 def _refuse_disagreement(

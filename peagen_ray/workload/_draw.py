@@ -251,15 +251,8 @@ def examples(make: Callable[[DataObject], T], *, seed: int, count: int) -> list[
 
 @functools.cache
 def _backend() -> str:
-    """Name of a back-end like hypothesis' own, but for the constants that it collects from loaded modules.
+    """Name of the back-end whose examples depend on the seed only, in hypothesis' register."""
+    from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS
 
-    Those would make examples depend on what else the process has imported.
-    """
-    from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS, HypothesisProvider
-
-    class Reproducible(HypothesisProvider):
-        def _maybe_draw_constant(self, *_args: Any, **_kwargs: Any) -> None:
-            return None
-
-    AVAILABLE_PROVIDERS["peagen"] = Reproducible
+    AVAILABLE_PROVIDERS["peagen"] = "peagen_ray.workload._reproducible.Reproducible"
     return "peagen"

@@ -11,6 +11,13 @@ from typing import Any
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from runtime_script import SLOW, Recorder, Script, ScriptedFabric
+
+from peagen_ray.config.model import Config
+from peagen_ray.runtime.settings import RunRequest
+
 TARGET = """
 def helper(xs, x):
     found = False
@@ -90,5 +97,36 @@ def make_workspace(tmp_path: Path) -> Callable[[str, str], Workspace]:
         target = tmp_path / name
         target.write_text(source)
         return Workspace(tmp_path, target)
+
+    return make
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workspace, which is the working directory, with ``slow.py`` in it."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "slow.py").write_text(SLOW)
+    return tmp_path
+
+
+@pytest.fixture
+def observer() -> Recorder:
+    return Recorder()
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    """What answers the tasks of ``runtime.run.evolve`` in place of a fabric of processes."""
+    made = Script()
+    monkeypatch.setattr("peagen_ray.runtime.run.LocalFabric", lambda *_, **__: ScriptedFabric(made))
+    return made
+
+
+@pytest.fixture
+def request_of() -> Callable[..., RunRequest]:
+    """Makes the request of a short run of ``slow.py``."""
+
+    def make(config: Config, **options: Any) -> RunRequest:
+        return RunRequest(config, Path("slow.py"), **{"concurrency": 2, "fresh_inputs": 7, **options})
 
     return make

@@ -138,35 +138,43 @@ class ShareValue(_AssignOnce):
 
     def sites(self, draft: Draft) -> list[Shared]:
         """The repeated expressions of each block, up to where something that they mention changes."""
+        keys = {
+            id(node): ast.dump(node)
+            for node in _candidates(draft)
+            if not inner_names(draft, node) & names_in(node)
+        }
         found: list[Shared] = []
-        pure = pure_functions(draft)
         for function in draft.functions():
             for block in own_blocks(function):
                 groups: dict[str, list[tuple[int, ast.expr]]] = {}
                 for at, statement in enumerate(block):
-                    for node in _shareable(draft, statement, pure):
-                        groups.setdefault(ast.dump(node), []).append((at, node))
-                for uses in groups.values():
-                    found += _stretches(block, uses)
+                    for node in ast.walk(statement):
+                        if isinstance(node, ast.expr) and id(node) in keys:
+                            groups.setdefault(keys[id(node)], []).append((at, node))
+                changes = [stored(statement) | mutated(statement) for statement in block] if groups else []
+                for uses in (group for group in groups.values() if len(group) > 1):
+                    found += _stretches(block, changes, uses)
         return found
 
 
-def _shareable(draft: Draft, statement: ast.stmt, pure: frozenset[str]) -> Iterator[ast.expr]:
-    is_definition = isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
-    for node in () if is_definition else ast.walk(statement):
-        if _is_candidate(draft, node, pure) and not inner_names(draft, node) & names_in(node):
-            yield cast("ast.expr", node)
+def _stretches(
+    block: Sequence[ast.stmt], changes: Sequence[set[str]], uses: Sequence[tuple[int, ast.expr]]
+) -> Iterator[Shared]:
+    """The runs of at least two uses within which nothing changes what they mention.
 
-
-def _stretches(block: Sequence[ast.stmt], uses: Sequence[tuple[int, ast.expr]]) -> Iterator[Shared]:
-    """The runs of at least two uses within which nothing changes what they mention."""
+    Args:
+        block: the statements.
+        changes: what each of them binds or changes.
+        uses: where the expression stands, with the index of the statement.
+    """
     names = places(uses[0][1])
+    touched = [any(overlap(a, b) for a in names for b in changed) for changed in changes]
     run: list[tuple[int, ast.expr]] = []
     for at, node in uses:
-        if run and any(_changes(statement, names) for statement in block[run[-1][0] : at + 1]):
+        if run and any(touched[run[-1][0] : at + 1]):
             yield from _shared(block, run)
             run = []
-        if not _changes(block[at], names):
+        if not touched[at]:
             run.append((at, node))
     yield from _shared(block, run)
 
@@ -174,11 +182,6 @@ def _stretches(block: Sequence[ast.stmt], uses: Sequence[tuple[int, ast.expr]]) 
 def _shared(block: Sequence[ast.stmt], run: Sequence[tuple[int, ast.expr]]) -> Iterator[Shared]:
     if len(run) > 1:
         yield Shared(tuple(node for _, node in run), block[run[0][0]])
-
-
-def _changes(statement: ast.stmt, names: set[str]) -> bool:
-    changed = stored(statement) | mutated(statement)
-    return any(overlap(a, b) for a in names for b in changed)
 
 
 class BindLocally(_AssignOnce):

@@ -20,7 +20,7 @@ from peagen_ray.evolution.mutators.genetic.nodes import own_blocks, place, place
 from peagen_ray.evolution.mutators.genetic.ordering import (
     ITEM,
     Scope,
-    comparisons,
+    compares,
     functions_of,
     loop_depth,
     moves_items,
@@ -91,7 +91,7 @@ class SortLoop(_Sorts):
                     continue
                 scope = Scope({name})
                 scope.learn(function.body)
-                if any(comparisons(loop, scope, functions)):
+                if compares(loop, scope, functions):
                     found += [Sorting(loop, (name,), order) for order in orderings(loop, scope, functions)]
         return found
 
@@ -200,8 +200,9 @@ class RecursiveSort(_Sorts):
                 continue
             scope = Scope({names[0]})
             scope.learn(function.body)
-            orders = orderings(function, scope, functions)
-            found += [Sorting(function, names, order) for order in orders]
+            if compares(function, scope, functions):
+                orders = orderings(function, scope, functions)
+                found += [Sorting(function, names, order) for order in orders]
         return found
 
     def edit(self, draft: Draft, site: Sorting) -> bool:
@@ -242,7 +243,7 @@ class MergeSorted(_Sorts):
                 continue
             scope = Scope(set(names))
             scope.learn(function.body)
-            if any(comparisons(function, scope, functions)):
+            if compares(function, scope, functions):
                 orders = orderings(function, scope, functions)
                 found += [Sorting(function, names, order) for order in orders]
         return found

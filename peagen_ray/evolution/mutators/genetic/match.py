@@ -132,6 +132,15 @@ def matches(
     return next(_Matcher(lengths).node(wanted, node, {}), None)
 
 
+@lru_cache(maxsize=2048)
+def kinds(pattern: str) -> tuple[type[ast.AST], ...]:
+    """The types of node that a pattern of one statement or expression may fit."""
+    (wanted,) = _pattern(pattern)
+    if isinstance(wanted, ast.Expr):
+        return (type(wanted.value),)
+    return _TYPES.get(type(wanted), (type(wanted),))
+
+
 def matches_block(pattern: str, block: Sequence[ast.stmt]) -> Bindings | None:
     """What the metavariables stand for when ``pattern`` fits this whole block, else None."""
     return next(_Matcher().block(_pattern(pattern), list(block), {}), None)

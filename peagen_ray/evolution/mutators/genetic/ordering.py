@@ -175,10 +175,17 @@ def orderings(node: ast.AST, scope: Scope, functions: Mapping[str, FunctionNode]
     return made
 
 
+def compares(node: ast.AST, scope: Scope, functions: Mapping[str, FunctionNode]) -> bool:
+    """Whether ``node`` compares items in any way that is understood."""
+    return any(comparisons(node, scope, functions)) or any(comparators(node, scope, functions))
+
+
 def _by_keys(keys: Sequence[tuple[ast.expr, int]], *, falling: bool) -> list[ast.keyword]:
+    """A key and a direction; keys that go different ways are negated, which numbers bear."""
     same_way = all(sign > 0 for _, sign in keys)
-    parts = [key if sign > 0 else ast.UnaryOp(op=ast.USub(), operand=key) for key, sign in keys]
-    made = [ast.keyword(arg="reverse", value=ast.Constant(value=True))] if falling else []
+    way = -1 if falling and not same_way else 1
+    parts = [key if sign == way else ast.UnaryOp(op=ast.USub(), operand=key) for key, sign in keys]
+    made = [ast.keyword(arg="reverse", value=ast.Constant(value=True))] if falling and same_way else []
     if not parts or (same_way and len(parts) == 1 and isinstance(parts[0], ast.Name)):
         return made
     body = parts[0] if len(parts) == 1 else ast.Tuple(elts=parts, ctx=ast.Load())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode
-from peagen_ray.evolution.mutators.genetic.match import Match, matches
+from peagen_ray.evolution.mutators.genetic.match import Match, kinds, matches
 from peagen_ray.evolution.mutators.genetic.nodes import is_call, own_nodes, place
 
 
@@ -30,10 +30,12 @@ class ListPlace:
 
         Patterns of an expression find expressions, wherever they stand.
         """
+        fitting: dict[type[ast.AST], list[tuple[int, str]]] = {}
+        for index, pattern in enumerate(patterns):
+            for kind in kinds(pattern):
+                fitting.setdefault(kind, []).append((index, pattern))
         for function, node in self.nodes:
-            if isinstance(node, ast.Expr):
-                continue
-            for index, pattern in enumerate(patterns):
+            for index, pattern in fitting.get(type(node), ()):
                 found = matches(pattern, node)
                 sequence = found["XS"] if found is not None else None
                 if found is None or not isinstance(sequence, (ast.Name, ast.Attribute)):

@@ -47,9 +47,7 @@ def check() -> Check:
     Call it with the operator, the program, what one of the sites must lead to, and argument tuples.
     """
 
-    def checked(
-        operator: Operator, before: str, after: str, *calls: Sequence[Any], entry: str = "f"
-    ) -> None:
+    def checked(operator: Operator, before: str, after: str, *calls: Sequence[Any], entry: str = "f") -> None:
         before, after = dedent(before).lstrip(), dedent(after).lstrip()
         found = [ast.unparse(ast.parse(text)) for text in rewrites(operator, before, entry)]
         assert ast.unparse(ast.parse(after)) in found

@@ -215,7 +215,7 @@ CASES = [
             for d in sorted({part for low in range(1, math.isqrt(n) + 1) if n % low == 0 for part in (low, n // low)} - {n}):
                 out.append(d)
             return out
-        """,
+        """,  # noqa: E501
         NUMBERS,
         id="divisors-in-pairs",
     ),
@@ -272,5 +272,7 @@ def test_a_product_of_the_counter_is_no_power(sites) -> None:
 
 
 def test_a_search_that_stops_at_a_divisor_is_not_sorted_first(sites) -> None:
-    source = "def f(n):\n    for d in range(2, n):\n        if n % d == 0:\n            return d\n    return n\n"
+    source = (
+        "def f(n):\n    for d in range(2, n):\n        if n % d == 0:\n            return d\n    return n\n"
+    )
     assert sites(idioms.Divisors(), source) == 0

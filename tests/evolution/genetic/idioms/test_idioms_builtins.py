@@ -282,7 +282,7 @@ def test_rewrite_makes_the_builtin_and_keeps_the_result(check, operator, before,
         ),
         pytest.param(
             idioms.CountLoop(),
-            "def f(xs):\n    n = 0\n    for x in xs:\n        if x == x * x:\n            n += 1\n    return n\n",
+            "def f(xs, n):\n    for x in xs:\n        if x == x * x:\n            n += 1\n    return n\n",
             id="a-key-that-depends-on-the-item",
         ),
         pytest.param(

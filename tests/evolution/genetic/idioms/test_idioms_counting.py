@@ -12,13 +12,7 @@ CASES = [
     *(
         pytest.param(
             idioms.CountingLoop(),
-            f"""
-            def f(words):
-                counts = {{}}
-                for w in words:
-            {step}
-                return counts
-            """,
+            f"def f(words):\n    counts = {{}}\n    for w in words:\n        {step}\n    return counts\n",
             """
             import collections
 
@@ -28,17 +22,13 @@ CASES = [
                 return counts
             """,
             WORDS,
-            id=f"counting-{number}",
+            id=name,
         )
-        for number, step in enumerate(
-            (
-                "        if w in counts:\n                        counts[w] += 1\n"
-                "                    else:\n                        counts[w] = 1",
-                "        if w not in counts:\n                        counts[w] = 0\n"
-                "                    counts[w] = counts[w] + 1",
-                "        counts[w] = counts.get(w, 0) + 1",
-                "        if w not in counts:\n                        counts[w] = words.count(w)",
-            )
+        for name, step in (
+            ("either-or", "if w in counts: counts[w] += 1\n        else: counts[w] = 1"),
+            ("started-with-zero", "if w not in counts: counts[w] = 0\n        counts[w] = counts[w] + 1"),
+            ("with-a-default", "counts[w] = counts.get(w, 0) + 1"),
+            ("counted-each-time", "if w not in counts: counts[w] = words.count(w)"),
         )
     ),
     pytest.param(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from textwrap import dedent
 
 import pytest
 
@@ -23,6 +24,9 @@ HELPERS = {
     "find": (
         "def find(xs, k):\n    i = 0\n    while i < len(xs):\n        if xs[i] == k:\n            return i\n"
         "        i += 1\n    return -1\n"
+    ),
+    "halved": (
+        "def halved(n, steps):\n    while n > 1:\n        n //= 2\n        steps += 1\n    return steps\n"
     ),
     "grow": "def grow(xs, x):\n    if x > 1:\n        xs.append(x)\n        return\n    xs.append(-x)\n",
 }
@@ -59,45 +63,119 @@ def test_a_costly_argument_is_not_computed_twice(made) -> None:
 
 
 BODIES = [
-    (
+    pytest.param(
         "swap",
-        "t = xs[:]\n    swap(t, 0, 1)\n    return t",
-        "t = xs[:]\n    t_2 = t[0]\n    t[0] = t[1]\n    t[1] = t_2\n    return t",
+        """
+        def f(xs):
+            t = xs[:]
+            swap(t, 0, 1)
+            return t
+        """,
+        """
+        def f(xs):
+            t = xs[:]
+            t_2 = t[0]
+            t[0] = t[1]
+            t[1] = t_2
+            return t
+        """,
+        id="names-of-the-caller-are-spared",
     ),
-    (
+    pytest.param(
         "find",
-        "i = find(xs, 2) + 1\n    return i",
-        "i_2 = 0\n    while i_2 < len(xs):\n        if xs[i_2] == 2:\n            find_result = i_2\n            break\n"
-        "        i_2 += 1\n    else:\n        find_result = -1\n    i = find_result + 1\n    return i",
+        """
+        def f(xs):
+            i = find(xs, 2) + 1
+            return i
+        """,
+        """
+        def f(xs):
+            i_2 = 0
+            while i_2 < len(xs):
+                if xs[i_2] == 2:
+                    find_result = i_2
+                    break
+                i_2 += 1
+            else:
+                find_result = -1
+            i = find_result + 1
+            return i
+        """,
+        id="a-return-in-a-loop",
     ),
-    (
+    pytest.param(
         "grow",
-        "out = []\n    for x in xs:\n        grow(out, x)\n    return out",
-        "out = []\n    for x in xs:\n        if x > 1:\n            out.append(x)\n        else:\n"
-        "            out.append(-x)\n    return out",
+        """
+        def f(xs):
+            out = []
+            for x in xs:
+                grow(out, x)
+            return out
+        """,
+        """
+        def f(xs):
+            out = []
+            for x in xs:
+                if x > 1:
+                    out.append(x)
+                else:
+                    out.append(-x)
+            return out
+        """,
+        id="a-result-that-nobody-reads",
     ),
-    (
+    pytest.param(
         "prime",
-        "n = len(xs)\n    if prime(n + 1) and n:\n        return 1\n    return 2",
-        "n = len(xs)\n    n_2 = n + 1\n    if n_2 < 2:\n        prime_result = False\n    else:\n"
-        "        for d in range(2, n_2):\n            if n_2 % d == 0:\n                prime_result = False\n"
-        "                break\n        else:\n            prime_result = True\n"
-        "    if prime_result and n:\n        return 1\n    return 2",
+        """
+        def f(xs):
+            size = len(xs)
+            if prime(size + 1) and size:
+                return 1
+            return 2
+        """,
+        """
+        def f(xs):
+            size = len(xs)
+            if size + 1 < 2:
+                prime_result = False
+            else:
+                for d in range(2, size + 1):
+                    if (size + 1) % d == 0:
+                        prime_result = False
+                        break
+                else:
+                    prime_result = True
+            if prime_result and size:
+                return 1
+            return 2
+        """,
+        id="before-a-condition",
+    ),
+    pytest.param(
+        "halved",
+        """
+        def f(xs):
+            return halved(len(xs) * 3 - 1, 0)
+        """,
+        """
+        def f(xs):
+            n = len(xs) * 3 - 1
+            steps = 0
+            while n > 1:
+                n //= 2
+                steps += 1
+            halved_result = steps
+            return halved_result
+        """,
+        id="arguments-that-the-helper-changes",
     ),
 ]
 
 
-@pytest.mark.parametrize(("helper", "body", "after"), BODIES, ids=[each[0] for each in BODIES])
-def test_statements_go_before_the_call(made, helper, body, after) -> None:
-    (text,) = made(idioms.InlineBody(), f"def f(xs):\n    {body}\n\n{HELPERS[helper]}")
-    names: dict[str, object] = {}
-    exec(text, names)
-    before: dict[str, object] = {}
-    exec(f"def f(xs):\n    {body}\n\n{HELPERS[helper]}", before)
-    for xs in ([3, 1, 2], [2, 0, 5, 7]):
-        assert names["f"](list(xs)) == before["f"](list(xs))  # type: ignore[operator]
-    if helper != "prime":
-        assert ast.unparse(ast.parse(f"def f(xs):\n    {after}\n")) in ast.unparse(ast.parse(text))
+@pytest.mark.parametrize(("helper", "before", "after"), BODIES)
+def test_statements_go_before_the_call(check, helper, before, after) -> None:
+    text = f"\n\n{HELPERS[helper]}"
+    check(idioms.InlineBody(), dedent(before) + text, dedent(after) + text, ([3, 1, 2],), ([2, 0, 5, 7],))
 
 
 def test_a_method_is_written_out_with_its_object(made) -> None:
@@ -158,12 +236,14 @@ def test_statements_never_go_where_the_call_might_not_run(sites, call) -> None:
     ],
 )
 def test_simple_bodies_are_expressions(body, expression) -> None:
-    made = as_expression(ast.parse(body.replace("return", "return")).body)
+    made = as_expression(ast.parse(body).body)
     assert made is not None
     assert ast.unparse(made) == expression
 
 
-@pytest.mark.parametrize("body", ["x = 1", "for x in y:\n    return x", "y = f(x)\nreturn y + y", "if x:\n    return 1"])
+@pytest.mark.parametrize(
+    "body", ["x = 1", "for x in y:\n    return x", "y = f(x)\nreturn y + y", "if x:\n    return 1"]
+)
 def test_other_bodies_are_not(body) -> None:
     assert as_expression(ast.parse(body).body) is None
 

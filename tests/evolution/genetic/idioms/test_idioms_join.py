@@ -333,11 +333,26 @@ def test_rewrite_looks_up_and_keeps_the_order(check, operator, before, after, ca
     "body",
     [
         pytest.param("for y in b:\n        if y == 1:\n            a.append(y)", id="no-outer-loop"),
-        pytest.param("for x in a:\n        for y in b:\n            if x < y:\n                b.append(x)", id="no-equality"),
-        pytest.param("for x in a:\n        for y in b:\n            if x == y:\n                b.append(x)", id="grows"),
-        pytest.param("for x in a:\n        for y in x:\n            if x == y:\n                print(x)", id="another-list"),
-        pytest.param("for x in a:\n        for y in b:\n            if x * y == 4:\n                print(x)", id="mixed"),
-        pytest.param("for x in a:\n        for y in b():\n            if x == y:\n                print(x)", id="made-anew"),
+        pytest.param(
+            "for x in a:\n        for y in b:\n            if x < y:\n                b.append(x)",
+            id="no-equality",
+        ),
+        pytest.param(
+            "for x in a:\n        for y in b:\n            if x == y:\n                b.append(x)",
+            id="grows",
+        ),
+        pytest.param(
+            "for x in a:\n        for y in x:\n            if x == y:\n                print(x)",
+            id="another-list",
+        ),
+        pytest.param(
+            "for x in a:\n        for y in b:\n            if x * y == 4:\n                print(x)",
+            id="mixed",
+        ),
+        pytest.param(
+            "for x in a:\n        for y in b():\n            if x == y:\n                print(x)",
+            id="made-anew",
+        ),
         pytest.param("a = [y for y in b if y == 1]", id="a-comprehension-by-itself"),
         pytest.param("a = [y for x in a for y in x if y == x]", id="a-clause-that-depends-on-the-one-before"),
     ],

@@ -142,4 +142,6 @@ def test_text_that_the_loop_reads_is_not_kept_in_parts(sites, loop) -> None:
 
 def test_numbers_are_not_joined(sites) -> None:
     assert sites(idioms.JoinLoop(), "def f(xs, n):\n    for x in xs:\n        n += x\n    return n\n") == 0
-    assert sites(idioms.JoinLoop(), "def f(xs, n):\n    for x in xs:\n        n += f'{x}'\n    return n\n") == 1
+    assert (
+        sites(idioms.JoinLoop(), "def f(xs, n):\n    for x in xs:\n        n += f'{x}'\n    return n\n") == 1
+    )

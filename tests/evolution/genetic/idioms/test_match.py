@@ -122,7 +122,9 @@ def test_other_statements_may_stand_between_those_of_a_pattern(between) -> None:
     assert len(list(find(Draft.parse(FUNCTION.format(between=between), "f"), SUM))) == 1
 
 
-@pytest.mark.parametrize("between", ["total = 5", "print(total)", "other = total", "if n:\n        total = 2"])
+@pytest.mark.parametrize(
+    "between", ["total = 5", "print(total)", "other = total", "if n:\n        total = 2"]
+)
 def test_an_assignment_is_not_moved_past_what_touches_it(between) -> None:
     assert not list(find(Draft.parse(FUNCTION.format(between=between), "f"), SUM))
 
@@ -198,11 +200,23 @@ def test_fresh_names_are_new_ones() -> None:
         ("lambda X: K", {"X": "i", "K": "len(i)"}, "len"),
         ("lambda X: K", {"X": "i", "K": "i + 1"}, "lambda i: i + 1"),
         ("A - 1", {"A": "i + 1"}, "i"),
-        ("[V for I in range(len(XS))]", {"V": "rows[i] + 1", "I": "i", "XS": "rows"}, "[row + 1 for row in rows]"),
+        (
+            "[V for I in range(len(XS))]",
+            {"V": "rows[i] + 1", "I": "i", "XS": "rows"},
+            "[row + 1 for row in rows]",
+        ),
         ("[V for I in range(A, B)]", {"V": "xs[i]", "I": "i", "A": "a", "B": "b"}, "list(xs[a:b])"),
         ("[V for I in range(A, len(XS))]", {"V": "xs[i]", "I": "i", "A": "a", "XS": "xs"}, "list(xs[a:])"),
-        ("[V for I in range(0, B, 2)]", {"V": "xs[i]", "I": "i", "B": "b"}, "[xs[i] for i in range(0, b, 2)]"),
-        ("[V for X in XS for T in [E]]", {"V": "t", "X": "x", "XS": "xs", "T": "t", "E": "x + 1"}, "[x + 1 for x in xs]"),
+        (
+            "[V for I in range(0, B, 2)]",
+            {"V": "xs[i]", "I": "i", "B": "b"},
+            "[xs[i] for i in range(0, b, 2)]",
+        ),
+        (
+            "[V for X in XS for T in [E]]",
+            {"V": "t", "X": "x", "XS": "xs", "T": "t", "E": "x + 1"},
+            "[x + 1 for x in xs]",
+        ),
     ],
 )
 def test_templates_are_made_short(template, bindings, made) -> None:

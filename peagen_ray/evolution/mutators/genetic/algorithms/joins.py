@@ -75,7 +75,7 @@ class HashJoin(Edit[Join]):
     as it has come. Where matches are only counted, their number is looked up.
     """
 
-    NAME = "hash-join"
+    NAME = "keyed-groups"
     WEIGHT = 3.0
 
     def sites(self, draft: Draft) -> list[Join]:

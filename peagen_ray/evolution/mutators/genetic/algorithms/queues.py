@@ -263,7 +263,7 @@ class _Steps:
             return False
         start = self._start(block, statement, variable)
         self._made.dropped.extend([statement, *start, *taken[1:]])
-        self._handled.update([statement, *start, *taken])
+        self._handled.update([*walk_block([statement]), *start, *taken])
         self._made.taken.append((taken[0], self._target(taken[0], variable)))
         self._note_key(key)
         return True

@@ -109,9 +109,16 @@ def ascends(stop: ast.expr, outer: Loop) -> bool:
 
 def homes(form: Form, loop: ast.For) -> Iterator[tuple[Loop, Span]]:
     """The loops around an inner loop, from the outside in, in which its items stay the same or grow."""
-    if isinstance(loop.iter, (ast.Tuple, ast.List, ast.Set, ast.Constant)) or loop.orelse:
+    if loop.orelse or _is_short(loop.iter):
         return
     for outer in reversed(form.loops_around(loop)):
         span = span_of(loop, outer)
         if span is not None:
             yield outer, span
+
+
+def _is_short(source: ast.expr) -> bool:
+    """Whether what a loop goes through is written out in the program."""
+    if isinstance(source, ast.Call) and is_call(source, "range"):
+        return all(isinstance(a, ast.Constant) for a in source.args)
+    return isinstance(source, (ast.Tuple, ast.List, ast.Set, ast.Constant))

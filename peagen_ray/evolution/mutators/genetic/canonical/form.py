@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import builtins
+import keyword
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -11,6 +13,7 @@ from peagen_ray.evolution.mutators.genetic.canonical.trees import assign, blocks
 from peagen_ray.evolution.mutators.genetic.nodes import equal
 from peagen_ray.evolution.mutators.genetic.tidy import tidied
 
+_RESERVED = frozenset({*dir(builtins), *keyword.kwlist})
 _MIRROR: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Lt: ast.Gt, ast.LtE: ast.GtE}
 Cover = tuple[ast.stmt, ...]
 
@@ -39,7 +42,7 @@ class Names:
     def fresh(self, stem: str) -> str:
         """A name like ``stem`` that was not taken and now is."""
         names = (stem if i == 0 else f"{stem}_{i}" for i in range(len(self.taken) + 1))
-        made = next(n for n in names if n not in self.taken)
+        made = next(n for n in names if n not in self.taken and n not in _RESERVED)
         self.taken.add(made)
         return made
 

@@ -236,7 +236,19 @@ def _headed(form: Form, node: ast.For) -> ast.For:
         return _zipped(form, node, cast("ast.Call", source).args)
     if isinstance(source, ast.Subscript) and isinstance(source.slice, ast.Slice):
         return _sliced(form, node, source)
-    return node
+    span = _consecutive(source)
+    return node if span is None else _retarget(form, node, node.target, span, {})
+
+
+def _consecutive(source: ast.expr) -> ast.expr | None:
+    """``range(-1, 2)`` for ``(-1, 0, 1)``."""
+    elements = source.elts if isinstance(source, (ast.Tuple, ast.List)) else []
+    numbers = [e.value for e in elements if isinstance(e, ast.Constant) and type(e.value) is int]
+    if len(numbers) != len(elements) or len(numbers) < 2:
+        return None
+    if numbers != list(range(numbers[0], numbers[0] + len(numbers))):
+        return None
+    return call("range", ast.Constant(value=numbers[0]), ast.Constant(value=numbers[-1] + 1))
 
 
 def _items(form: Form, node: ast.For, mapping: ast.expr) -> ast.For:

@@ -29,6 +29,7 @@ class Forms:
     names: Names
     constants: dict[str, ast.expr]
     functions: dict[str, FunctionNode]
+    _plain: dict[FunctionNode, Form] = field(default_factory=dict)
     _made: dict[FunctionNode, Form] = field(default_factory=dict)
     _busy: set[FunctionNode] = field(default_factory=set)
 
@@ -55,6 +56,13 @@ class Forms:
             self._made[function] = normal_form(function, self.names, self.constants, self._helper)
             self._busy.discard(function)
         return self._made[function]
+
+    def plain(self) -> list[Form]:
+        """The forms of the functions that may be edited, with calls left as they are."""
+        for function in self.draft.functions():
+            if function not in self._plain:
+                self._plain[function] = normal_form(function, self.names, self.constants, lambda _: None)
+        return [self._plain[function] for function in self.draft.functions()]
 
     def _helper(self, call: ast.Call) -> Form | None:
         """The form of a plain function of this file that a call calls."""

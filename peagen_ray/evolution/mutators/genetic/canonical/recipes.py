@@ -85,14 +85,21 @@ RecipeSite = tuple[Recipe, Found]
 
 
 class Cookbook(Edit[RecipeSite]):
-    """An operator that is a list of recipes; of those that fit one place, the first is taken."""
+    """An operator that is a list of recipes; of those that fit one place, the first is taken.
+
+    Attributes:
+        RECIPES: the recipes.
+        INLINED: look at functions with their helpers written where they are called, rather than at calls.
+    """
 
     RECIPES: ClassVar[tuple[Recipe, ...]]
+    INLINED: ClassVar[bool] = True
 
     def sites(self, draft: Draft) -> list[RecipeSite]:
         """The recipe and the match of each place."""
         found: dict[tuple[FunctionNode, ast.stmt | None], RecipeSite] = {}
-        for form in Forms.of(draft).editable():
+        forms = Forms.of(draft)
+        for form in forms.editable() if self.INLINED else forms.plain():
             for recipe in self.RECIPES:
                 for match in find(form, recipe.pattern):
                     key = (form.function, match.statements[0] if match.statements else None)

@@ -14,7 +14,6 @@ from peagen_ray.evolution.mutators.genetic.canonical.trees import blocks, parame
 
 _CHEAP = frozenset({"abs", "len", "ord", "chr", "int", "float", "min", "max"})
 _DEAR = frozenset({"str", "tuple", "sorted", "set", "isinstance", "bool"})
-_REDUCING = frozenset({"len", "max", "min", "sum"})
 _METHODS = frozenset({"lower", "upper", "strip", "get", "split", "replace", "isalpha", "isdigit", "index"})
 _PLAIN = (
     ast.Constant, ast.Name, ast.Attribute, ast.Subscript, ast.BinOp, ast.UnaryOp, ast.Compare, ast.BoolOp,
@@ -68,7 +67,8 @@ def _inline(
     last = max((i for i, (_, n) in enumerate(uses) if n), default=-1)
     if not count or count != reads[temporary] or not _is_light(value, temporary):
         return False
-    if _is_dear(value, after, temporary) and (count > 1 or any(_is_deeper(s, temporary) for s, n in uses if n)):
+    deeper = any(_is_deeper(s, temporary) for s, n in uses if n)
+    if (deeper and (_is_dear(value) or _has_slice(value))) or (count > 1 and _is_dear(value)):
         return False
     span = after[: last + 1]
     final = [] if isinstance(after[last], (ast.Assign, ast.AugAssign, ast.Return, ast.Expr)) else span[-1:]
@@ -110,23 +110,14 @@ def _is_known(node: ast.Call) -> bool:
     return False
 
 
-def _is_dear(value: ast.expr, after: Sequence[ast.stmt], temporary: str) -> bool:
+def _is_dear(value: ast.expr) -> bool:
     """Whether a value should not be computed more often than it is."""
-    if any(isinstance(n, ast.Slice) for n in ast.walk(value)) and not _is_only_reduced(after, temporary):
-        return True
     calls = [n for n in ast.walk(value) if isinstance(n, ast.Call)]
     return any(not (isinstance(c.func, ast.Name) and c.func.id in _CHEAP) for c in calls)
 
 
-def _is_only_reduced(block: Sequence[ast.stmt], temporary: str) -> bool:
-    """Whether a slice is only looped over, measured, or asked for its extremes."""
-    fine = 0
-    for node in (n for s in block for n in ast.walk(s)):
-        part: ast.AST | None = node.iter if isinstance(node, ast.For) else None
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in _REDUCING:
-            part = node.args[0] if node.args else None
-        fine += isinstance(part, ast.Name) and part.id == temporary
-    return fine == sum(_readings(s, temporary) for s in block)
+def _has_slice(value: ast.expr) -> bool:
+    return any(isinstance(n, ast.Slice) for n in ast.walk(value))
 
 
 def _is_deeper(statement: ast.stmt, temporary: str) -> bool:

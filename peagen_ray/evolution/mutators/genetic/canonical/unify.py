@@ -14,7 +14,6 @@ every spelling. In it, names in capitals are *metavariables*:
 from __future__ import annotations
 
 import ast
-import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -206,9 +205,23 @@ class _Fitter:
             yield from self._named(wanted.id, node, bindings)
         elif isinstance(wanted, ast.Call) and self._is_abstract(wanted.func):
             yield from self._abstract(wanted, node, bindings)
+        elif isinstance(wanted, ast.BoolOp) and isinstance(node, ast.BoolOp):
+            if type(wanted.op) is type(node.op) and len(wanted.values) == len(node.values):
+                yield from self._any_order(wanted.values, node.values, bindings)
         elif type(wanted) is type(node):
-            for view in _views(wanted, node):
+            for view in _views(node):
                 yield from self._fields(wanted, view, bindings)
+
+    def _any_order(
+        self, wanted: Sequence[ast.expr], values: Sequence[ast.expr], bindings: Bindings
+    ) -> Iterator[Bindings]:
+        """Ways in which conditions fit, whatever their order."""
+        if not wanted:
+            yield bindings
+            return
+        for index, value in enumerate(values):
+            for bound in self.expression(wanted[0], value, bindings):
+                yield from self._any_order(wanted[1:], [*values[:index], *values[index + 1 :]], bound)
 
     def _named(self, key: str, node: ast.expr, bindings: Bindings) -> Iterator[Bindings]:
         if key in self._variables:
@@ -308,17 +321,18 @@ def _alike(wanted: object, value: object) -> bool:
     return type(wanted) is type(value) and wanted == value
 
 
-def _views(wanted: ast.expr, node: ast.expr) -> Iterator[ast.expr]:
-    """``node`` and other orders in which to write it."""
+def _views(node: ast.expr) -> Iterator[ast.expr]:
+    """``node`` and the other order in which to write it."""
     yield node
     if isinstance(node, ast.BinOp) and isinstance(node.op, _COMMUTATIVE):
         yield ast.BinOp(left=node.right, op=node.op, right=node.left)
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and isinstance(node.right, ast.Constant):
+        if isinstance(node.right.value, (int, float)):
+            less = ast.Constant(value=-node.right.value)
+            yield ast.BinOp(left=node.left, op=ast.Add(), right=less)
+            yield ast.BinOp(left=less, op=ast.Add(), right=node.left)
     elif isinstance(node, ast.Compare) and isinstance(node.ops[0], (ast.Eq, ast.NotEq)):
         yield ast.Compare(left=node.comparators[0], ops=node.ops, comparators=[node.left])
-    elif isinstance(node, ast.BoolOp) and isinstance(wanted, ast.BoolOp):
-        if len(node.values) == len(wanted.values) <= 4:
-            for values in list(itertools.permutations(node.values))[1:]:
-                yield ast.BoolOp(op=node.op, values=list(values))
     elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"min", "max"}:
         if len(node.args) == 2 and not node.keywords:
             yield ast.Call(func=node.func, args=node.args[::-1], keywords=[])
