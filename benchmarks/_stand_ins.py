@@ -16,6 +16,7 @@ class Mutate(TaskHandler):
     """Proposes the parent with another number at its end."""
 
     KIND = TaskKind.MUTATE
+    SHARED = True
 
     def handle(self, task: Task) -> Result:
         source = f"{task.payload['source'].partition('# ')[0]}# {task.payload['seed']}\n"

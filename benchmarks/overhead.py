@@ -1,7 +1,7 @@
 """CPU of our machinery per candidate: queue, engine, processes, ledger; prints one JSON line.
 
-Candidates go the whole way (a mutate, an execute and an evaluate task, a process of its own for the first two, and a
-guest) but do nothing themselves. CPU is that of this process and of everything that it started. The bar is 20 ms a
+Candidates go the whole way (a mutate, an execute and an evaluate task, a process of its own for the execute task, and
+a guest) but do nothing themselves. CPU is that of this process and of everything that it started. The bar is 20 ms a
 candidate, in the first hundred as in the last.
 """
 

@@ -52,24 +52,22 @@ class MutateJob(BaseModel):
         )
 
 
-class GeneticMutatorHandler(TaskHandler):
-    """Serves the offline mutator, and every registered one that asks no model."""
+class PluginMutatorHandler(TaskHandler):
+    """Serves every registered mutator that asks no model, each task in a process of its own."""
 
     KIND: ClassVar[TaskKind] = TaskKind.MUTATE
     PROVIDES: ClassVar[frozenset[str]] = frozenset({"cpu"})
 
     def dispatch(self, task: Task) -> bool:
-        """Tasks that name no mutator, the offline one, or another one that is installed."""
+        """Tasks that name a mutator of another wheel."""
         name = task.payload.get("mutator")
-        if name is not None and not isinstance(name, str):
-            return True  # to say that the payload is wrong
-        return name in _OWN_NAMES or (name not in _PROMPTING and name in names(Group.MUTATORS))
+        return isinstance(name, str) and name not in _OWN_NAMES | _PROMPTING and name in names(Group.MUTATORS)
 
     def handle(self, task: Task) -> Result:
         """A proposal (``source``, ``operator``, ``fingerprint``), or ``rejected`` (why) and ``detail``."""
         try:
             job = MutateJob.model_validate(task.payload)
-            proposal = _mutator(job.mutator).propose(job.request())
+            proposal = self.mutator(job).propose(job.request())
             known = fingerprint(proposal.source)
         except MutationRejected as error:
             return Result.success(task, {"rejected": error.reason, "detail": error.detail})
@@ -84,12 +82,25 @@ class GeneticMutatorHandler(TaskHandler):
         data = {"source": proposal.source, "operator": proposal.operator, "fingerprint": known}
         return Result.success(task, data)
 
+    def mutator(self, job: MutateJob) -> Mutator:
+        """The mutator that the payload names."""
+        made: Mutator = load(Group.MUTATORS, str(job.mutator))()
+        return made
 
-def _mutator(name: str | None) -> Mutator:
-    if name in _OWN_NAMES:
+
+class GeneticMutatorHandler(PluginMutatorHandler):
+    """Serves our own offline mutator, which edits syntax trees and runs nothing: it needs no own process."""
+
+    SHARED: ClassVar[bool] = True
+
+    def dispatch(self, task: Task) -> bool:
+        """Tasks that name no mutator, or ours; and those whose name is none, to say so."""
+        name = task.payload.get("mutator")
+        return name in _OWN_NAMES if name is None or isinstance(name, str) else True
+
+    def mutator(self, job: MutateJob) -> Mutator:  # noqa: ARG002
+        """Ours."""
         return GeneticMutator()
-    made: Mutator = load(Group.MUTATORS, str(name))()
-    return made
 
 
 def _facts(error: PeagenError) -> dict[str, Any]:

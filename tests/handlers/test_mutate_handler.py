@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 import pytest
 
 import peagen_handlers.mutate as module
-from peagen_handlers.mutate import GeneticMutatorHandler
+from peagen_handlers.mutate import GeneticMutatorHandler, PluginMutatorHandler
 from peagen_ray.errors import PluginNotFound
 from peagen_ray.evolution.mutators.base import MutationRequest, Mutator, Proposal
 from peagen_ray.handler import choose
@@ -122,12 +122,20 @@ def test_it_takes_tasks_for_the_offline_mutator(payload: dict[str, Any]) -> None
 @pytest.mark.parametrize("name", ["patch", "unheard-of"])
 def test_it_leaves_tasks_for_others_alone(foreign: type[Foreign], name: str) -> None:
     assert not GeneticMutatorHandler().dispatch(task(mutator=name))
+    assert not PluginMutatorHandler().dispatch(task(mutator=name))
+
+
+def test_each_mutator_has_one_handler(foreign: type[Foreign]) -> None:
+    handlers = [GeneticMutatorHandler(), PluginMutatorHandler()]
+    assert choose(handlers, task(), frozenset({"cpu"})) is handlers[0]
+    assert choose(handlers, task(mutator="foreign"), frozenset({"cpu"})) is handlers[1]
+    assert not handlers[1].SHARED
 
 
 def test_it_serves_the_mutators_of_other_wheels(foreign: type[Foreign]) -> None:
     wanted = task(mutator="foreign", goal="less memory", inspirations=["x = 1"], weights={"a": 2})
-    assert GeneticMutatorHandler().dispatch(wanted)
-    result = GeneticMutatorHandler().handle(wanted)
+    assert PluginMutatorHandler().dispatch(wanted)
+    result = PluginMutatorHandler().handle(wanted)
     assert result.data["operator"] == "foreign-operator"
     (request,) = foreign.asked
     assert (request.goal, request.inspirations, request.weights) == ("less memory", ("x = 1",), {"a": 2.0})
@@ -137,11 +145,11 @@ def test_a_proposal_that_does_not_parse_is_rejected(
     foreign: type[Foreign], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Foreign, "answer", "def f(:")
-    result = GeneticMutatorHandler().handle(task(mutator="foreign"))
+    result = PluginMutatorHandler().handle(task(mutator="foreign"))
     assert result.data["rejected"] == "syntax"
 
 
 def test_a_mutator_that_is_gone_is_an_error_for_good(foreign: type[Foreign]) -> None:
-    result = GeneticMutatorHandler().handle(task(mutator="unheard-of"))
+    result = PluginMutatorHandler().handle(task(mutator="unheard-of"))
     assert (result.status, result.data["retryable"]) == (Status.ERROR, False)
     assert result.data["error"]["type"] == "PluginNotFound"

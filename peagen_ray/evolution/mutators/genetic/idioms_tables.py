@@ -10,7 +10,7 @@ from peagen_ray.evolution.mutators.genetic.base import Draft, Operator, loaded
 from peagen_ray.evolution.mutators.genetic.compare import same_code
 from peagen_ray.evolution.mutators.genetic.hoisting import hoist_point
 from peagen_ray.evolution.mutators.genetic.match import Match, find_any
-from peagen_ray.evolution.mutators.genetic.nodes import is_pure, position
+from peagen_ray.evolution.mutators.genetic.nodes import is_pure, names_in, position
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit, Rewrite, Rule, build, put
 from peagen_ray.evolution.mutators.genetic.shapes import values_of
 
@@ -123,6 +123,62 @@ class MembershipTable(TableOperator):
     def fits(self, match: Match) -> bool:
         """Not where ``xs`` is text or a set already."""
         return super().fits(match) and not is_hashed(match) and not is_range(match["XS"])
+
+
+class RowSets(TableOperator):
+    """``x in rows[i]`` in a loop asks sets of all rows."""
+
+    NAME = "row-sets"
+    STEM = "sets"
+    LOOKUPS = (
+        Lookup("K in XS[I]", "[set(fresh_row) for fresh_row in XS]", "K in TABLE[I]"),
+        Lookup("K not in XS[I]", "[set(fresh_row) for fresh_row in XS]", "K not in TABLE[I]"),
+    )
+
+    def fits(self, match: Match) -> bool:
+        """Not for slices."""
+        return super().fits(match) and not isinstance(match["I"], ast.Slice)
+
+
+class ValueSets(RowSets):
+    """``x in mapping[key]`` in a loop asks sets of all values."""
+
+    NAME = "value-sets"
+    LOOKUPS = tuple(
+        Lookup(
+            f"K {test} XS[I]",
+            "{fresh_key: set(fresh_row) for fresh_key, fresh_row in XS.items()}",
+            f"K {test} TABLE[I]",
+        )
+        for test in ("in", "not in")
+    )
+
+
+class SetOfEach(TableOperator):
+    """``x in row`` for every row of a table, in a loop, asks sets of all rows."""
+
+    NAME = "set-of-each"
+    STEM = "sets"
+    LOOKUPS = tuple(
+        Lookup(
+            pattern.replace(" in R", f" {test} R"),
+            "[set(fresh_row) for fresh_row in XS]",
+            answer.replace(" in R", f" {test} R"),
+        )
+        for test in ("in", "not in")
+        for pattern, answer in (
+            ("for R in XS:\n if K in R: BODY", "for R in TABLE:\n if K in R: BODY"),
+            ("all(K in R for R in XS)", "all(K in R for R in TABLE)"),
+            ("any(K in R for R in XS)", "any(K in R for R in TABLE)"),
+            ("sum(1 for R in XS if K in R)", "sum(1 for R in TABLE if K in R)"),
+        )
+    )
+
+    def fits(self, match: Match) -> bool:
+        """Where the rows are only searched."""
+        body = match.bindings.get("BODY", [])
+        nodes = body if isinstance(body, list) else []
+        return super().fits(match) and not any(names_in(match["R"]) & names_in(node) for node in nodes)
 
 
 def is_range(node: ast.expr) -> bool:
@@ -257,6 +313,9 @@ class DotProduct(Rewrite):
 
 OPERATORS: tuple[Operator, ...] = (
     MembershipTable(),
+    RowSets(),
+    ValueSets(),
+    SetOfEach(),
     CountTable(),
     PositionTable(),
     PrefixSums(),

@@ -20,7 +20,7 @@ _PLAIN = (
     ast.IfExp, ast.Tuple, ast.Call, ast.Slice, ast.operator, ast.unaryop, ast.cmpop, ast.boolop,
     ast.expr_context, ast.JoinedStr, ast.FormattedValue,
 )  # fmt: skip
-MOST_NODES = 40
+MOST_NODES = 60
 """Larger values keep their names."""
 
 
@@ -92,7 +92,7 @@ def _readings(statement: ast.AST, wanted: str) -> int:
 def _is_light(value: ast.expr, temporary: str) -> bool:
     size = 0
     for node in ast.walk(value):
-        size += 1
+        size += isinstance(node, ast.expr)
         if size > MOST_NODES or not isinstance(node, (*_PLAIN, ast.keyword)):
             return False
         if isinstance(node, ast.Name) and node.id == temporary:
