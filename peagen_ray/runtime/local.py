@@ -28,20 +28,19 @@ PRELOADED: Final = (*PRELOAD, "peagen_ray.sandbox.guest", "peagen_ray.evolution.
 class LocalFabric:
     """A queue and an inline worker that serves it; both live as long as the ``with`` block.
 
+    A record of every task is kept in the configured result backend.
+
     Args:
         config: the effective configuration.
         concurrency: tasks at a time.
         keep: directories that tasks must see although they lie under ``/tmp``.
-        results: keep a record of every task in the configured result backend.
     """
 
-    def __init__(
-        self, config: Config, concurrency: int, keep: tuple[Path, ...], *, results: bool = True
-    ) -> None:
+    def __init__(self, config: Config, concurrency: int, keep: tuple[Path, ...]) -> None:
         self._config = config
         self._concurrency = concurrency
         self._keep = keep
-        self._results: ResultBackend | None = open_results(config) if results else None
+        self._results = open_results(config)
         self._stack = ExitStack()
         self._problems: list[str] = []
         self.queue: TaskQueue
@@ -91,8 +90,6 @@ class LocalFabric:
         return result
 
     def _keep_record(self, task: Task, result: Result) -> None:
-        if self._results is None:
-            return
         try:
             self._results.put(Record(task, result))
         except (PeagenError, OSError) as error:

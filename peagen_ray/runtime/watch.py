@@ -62,7 +62,7 @@ class Watch:
         self.stopping = StopReason.INTERRUPTED
         # Not from here: this thread may be in the middle of writing to the very terminal.
         text = "stopping: keeping the best (once more to leave at once)"
-        self.observer.note(text)
+        threading.Thread(target=self.observer.note, args=(text,), daemon=True).start()
 
     def news(self, judgements: Sequence[Judgement]) -> None:
         """What the engine judged since the last call."""
@@ -127,5 +127,7 @@ def _ratio(program: Any) -> float:
 def _words(left: Remaining) -> str:
     if left.unit == "s":
         return f"{left.amount:.0f} s"
-    amount = f"{left.amount:.1f}".rstrip("0").rstrip(".") if left.amount < 100 else f"{left.amount:.0f}"
+    digits = 0 if left.amount >= 100 else 2 if left.unit == "usd" else 1
+    amount = f"{left.amount:.{digits}f}"
+    amount = amount.rstrip("0").rstrip(".") if digits else amount
     return f"{amount} {left.unit}" + ("" if left.seconds is None else f" (~{left.seconds:.0f} s)")

@@ -127,6 +127,7 @@ def request_of() -> Callable[..., RunRequest]:
     """Makes the request of a short run of ``slow.py``."""
 
     def make(config: Config, **options: Any) -> RunRequest:
-        return RunRequest(config, Path("slow.py"), **{"concurrency": 2, "fresh_inputs": 7, **options})
+        short: dict[str, Any] = {"target": Path("slow.py"), "concurrency": 2, "fresh_inputs": 7}
+        return RunRequest(config, **{**short, **options})
 
     return make

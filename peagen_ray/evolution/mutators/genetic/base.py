@@ -32,6 +32,7 @@ class Draft:
         entry: the entry function, ``name``, ``Class.method`` or "".
         others: source texts of other programs, best first.
         derived: what operators worked out about the tree, by name; forgotten when it is edited.
+        focus: names of the only functions to edit, where there are any; see :meth:`narrow`.
     """
 
     source: str
@@ -39,6 +40,7 @@ class Draft:
     entry: str = ""
     others: tuple[str, ...] = ()
     derived: dict[str, object] = field(default_factory=dict)
+    focus: frozenset[str] = frozenset()
     _parents: dict[int, ast.AST] = field(default_factory=dict)
     _functions: list[FunctionNode] | None = None
 
@@ -86,8 +88,14 @@ class Draft:
         ``EVOLVE-BLOCK-START`` and ``EVOLVE-BLOCK-END`` comments, only functions between them.
         """
         if self._functions is None:
-            self._functions = self._find_functions()
+            found = self._find_functions()
+            self._functions = [n for n in found if n.name in self.focus] if self.focus else found
         return self._functions
+
+    def narrow(self) -> None:
+        """Edit only the functions that were edited already: one edit makes way for another."""
+        self.focus = frozenset(n.name for n in self._find_functions() if _is_edited(n))
+        self.touched()
 
     def _find_functions(self) -> list[FunctionNode]:
         everything = [n for n in every(self.tree) if isinstance(n, FunctionNode)]
@@ -253,6 +261,11 @@ def every(node: ast.AST) -> list[ast.AST]:
             elif isinstance(value, ast.AST):
                 found.append(value)
     return found
+
+
+def _is_edited(function: FunctionNode) -> bool:
+    """Whether an operator made any of its statements or expressions."""
+    return any(isinstance(n, ast.stmt | ast.expr) and not hasattr(n, "lineno") for n in every(function))
 
 
 def mentioned(node: ast.AST) -> Iterator[str]:

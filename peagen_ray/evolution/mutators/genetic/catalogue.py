@@ -2,38 +2,60 @@
 
 from __future__ import annotations
 
-from importlib import import_module
+from functools import cache
+from typing import Final
 
-from peagen_ray.evolution.mutators.genetic import edits
+from peagen_ray.evolution.mutators.genetic import (
+    algorithms,
+    edits,
+    idioms_arithmetic,
+    idioms_bisect,
+    idioms_builtins,
+    idioms_comprehensions,
+    idioms_containers,
+    idioms_counting,
+    idioms_extremes,
+    idioms_index,
+    idioms_inline,
+    idioms_iteration,
+    idioms_join,
+    idioms_local,
+    idioms_loops,
+    idioms_membership,
+    idioms_precompute,
+    idioms_scanning,
+    idioms_sorting,
+    idioms_strings,
+    idioms_tables,
+)
 from peagen_ray.evolution.mutators.genetic.base import Operator
 
-_MODULES = (
-    "arithmetic",
-    "bisect",
-    "builtins",
-    "comprehensions",
-    "containers",
-    "counting",
-    "extremes",
-    "index",
-    "inline",
-    "iteration",
-    "join",
-    "local",
-    "loops",
-    "membership",
-    "sorting",
-    "strings",
-    "tables",
+_SOURCES: Final = (
+    edits,
+    idioms_arithmetic,
+    idioms_bisect,
+    idioms_builtins,
+    idioms_comprehensions,
+    idioms_containers,
+    idioms_counting,
+    idioms_extremes,
+    idioms_index,
+    idioms_inline,
+    idioms_iteration,
+    idioms_join,
+    idioms_local,
+    idioms_loops,
+    idioms_membership,
+    idioms_precompute,
+    idioms_scanning,
+    idioms_sorting,
+    idioms_strings,
+    idioms_tables,
+    algorithms,
 )
 
 
+@cache
 def operators() -> tuple[Operator, ...]:
-    """Every operator, each ``NAME`` once."""
-    found = list(edits.OPERATORS)
-    for name in _MODULES:
-        module = import_module(f"peagen_ray.evolution.mutators.genetic.idioms_{name}")
-        found += module.OPERATORS
-    algorithms = import_module("peagen_ray.evolution.mutators.genetic.algorithms")
-    found += algorithms.OPERATORS
-    return tuple(found)
+    """Every operator, each ``NAME`` once; they are stateless, so everybody may have the same ones."""
+    return tuple(operator for source in _SOURCES for operator in source.OPERATORS)

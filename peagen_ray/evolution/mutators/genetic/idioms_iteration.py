@@ -24,7 +24,7 @@ from peagen_ray.evolution.mutators.genetic.tidy import item_name, iterate_direct
 
 
 @dataclass(frozen=True)
-class IndexLoop:
+class IndexedLoop:
     """A loop over indices.
 
     Attributes:
@@ -44,9 +44,9 @@ class IndexLoop:
     sources: tuple[ast.expr, ...]
 
 
-def index_loops(draft: Draft) -> list[IndexLoop]:
+def index_loops(draft: Draft) -> list[IndexedLoop]:
     """Loops over ``range`` that read sequences at their variable and leave the sequences alone."""
-    found: list[IndexLoop] = []
+    found: list[IndexedLoop] = []
     for function in draft.functions():
         known = lengths(function)
         for node in own_nodes(function):
@@ -59,7 +59,7 @@ def index_loops(draft: Draft) -> list[IndexLoop]:
     return found
 
 
-def _index_loop(loop: ast.For, index: str, known: dict[str, ast.Call]) -> Iterator[IndexLoop]:
+def _index_loop(loop: ast.For, index: str, known: dict[str, ast.Call]) -> Iterator[IndexedLoop]:
     body = ast.Module(body=loop.body, type_ignores=[])
     if index in stored(body):
         return
@@ -74,7 +74,7 @@ def _index_loop(loop: ast.For, index: str, known: dict[str, ast.Call]) -> Iterat
     if not fixed or any(source is None for source in sources):
         return
     mentions = sum(isinstance(n, ast.Name) and n.id == index for n in ast.walk(body))
-    yield IndexLoop(
+    yield IndexedLoop(
         loop,
         index,
         tuple(group[0].value for group in fixed),
@@ -91,16 +91,16 @@ def _is_only_read(uses: Sequence[ast.Subscript], body: ast.Module, index: str) -
     return is_invariant(sequence, body)
 
 
-class DirectIteration(Edit[IndexLoop]):
+class DirectIteration(Edit[IndexedLoop]):
     """A loop over the indices of a sequence goes through the items, numbered where the index is wanted."""
 
     NAME = "direct-iteration"
 
-    def sites(self, draft: Draft) -> list[IndexLoop]:
+    def sites(self, draft: Draft) -> list[IndexedLoop]:
         """The loops."""
         return index_loops(draft)
 
-    def edit(self, draft: Draft, site: IndexLoop) -> bool:
+    def edit(self, draft: Draft, site: IndexedLoop) -> bool:
         """Bind the items, by ``zip`` for several sequences and ``enumerate`` for the index."""
         taken = names_in(draft.enclosing(site.loop) or draft.tree)
         targets: list[ast.expr] = []
@@ -127,7 +127,7 @@ def _call(name: str, *args: ast.expr) -> ast.Call:
     return ast.Call(func=ast.Name(id=name, ctx=ast.Load()), args=list(args), keywords=[])
 
 
-def _zipped(site: IndexLoop) -> ast.Call:
+def _zipped(site: IndexedLoop) -> ast.Call:
     """``zip`` of what the indices cover; it ends with the shortest, so that one whole sequence is enough."""
     whole = any(same_code(*pair) for pair in zip(site.sequences, site.sources, strict=True))
     pairs = zip(site.sequences, site.sources, strict=True)

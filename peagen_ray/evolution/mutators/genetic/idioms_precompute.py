@@ -23,6 +23,7 @@ from peagen_ray.evolution.mutators.genetic.nodes import (
     places,
     pure_functions,
 )
+from peagen_ray.evolution.mutators.genetic.ordering import functions_of
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit
 
 
@@ -58,7 +59,7 @@ class PartialCache(Edit[CachedCall]):
             inner = max(known, key=lambda point: len(list(loops_around(draft, point))))
             fixed = frozenset(i for i, point in enumerate(hoisted) if point is not None)
             points[id(inner)] = inner
-            bound = ast.unparse(call.func) + ",".join(ast.unparse(call.args[i]) for i in sorted(fixed))
+            bound = ",".join(map(ast.dump, [call.func, *(call.args[i] for i in sorted(fixed))]))
             found.setdefault((id(inner), bound, fixed), []).append(call)
         return [CachedCall(tuple(calls), fixed, points[at]) for (at, _, fixed), calls in found.items()]
 
@@ -67,12 +68,12 @@ class PartialCache(Edit[CachedCall]):
         first = copy.deepcopy(site.calls[0])
         helper = ast.unparse(first.func)
         name = draft.fresh(f"cached_{helper}")
-        varying = [f"argument_{i}" for i in range(len(first.args)) if i not in site.fixed]
-        names = iter(varying)
-        first.args = [
-            a if i in site.fixed else parse_expression(next(names)) for i, a in enumerate(first.args)
-        ]
+        parameters = [argument.arg for argument in functions_of(draft)[helper].args.args]
+        varying = [parameters[i] for i in range(len(first.args)) if i not in site.fixed]
         made = parse_expression(f"functools.cache(lambda {', '.join(varying)}: None)")
+        for i in range(len(first.args)):
+            if i not in site.fixed:
+                first.args[i] = parse_expression(parameters[i])
         assert isinstance(made, ast.Call)
         assert isinstance(made.args[0], ast.Lambda)
         made.args[0].body = first
@@ -91,8 +92,9 @@ def _helper_calls(draft: Draft) -> Iterator[ast.Call]:
     for function in draft.functions():
         for node in own_nodes(function):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in pure:
-                plain = not node.keywords and not any(isinstance(a, ast.Starred) for a in node.args)
-                if plain and len(node.args) > 1 and node.func.id != function.name:
+                clever = bool(node.keywords) or any(isinstance(a, ast.Starred) for a in node.args)
+                known = len(functions_of(draft)[node.func.id].args.args)
+                if not clever and 1 < len(node.args) <= known and node.func.id != function.name:
                     yield node
 
 
@@ -164,7 +166,7 @@ def _computed(
     for each in ast.walk(node):
         if not isinstance(each, ast.Call) or item not in names_in(each) or not is_pure(each, pure):
             continue
-        others = places(each) - {item}
+        others = {name for name in places(each) if name.split(".")[0] != item}
         inner = (inner_names(draft, each) - {item}) & names_in(each)
         if (
             not inner

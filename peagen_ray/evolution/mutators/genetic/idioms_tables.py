@@ -125,14 +125,17 @@ class MembershipTable(TableOperator):
         return super().fits(match) and not is_hashed(match) and not is_range(match["XS"])
 
 
+_ROW_SETS = "[set(fresh_row) for fresh_row in XS]"
+
+
 class RowSets(TableOperator):
     """``x in rows[i]`` in a loop asks sets of all rows."""
 
     NAME = "row-sets"
     STEM = "sets"
     LOOKUPS = (
-        Lookup("K in XS[I]", "[set(fresh_row) for fresh_row in XS]", "K in TABLE[I]"),
-        Lookup("K not in XS[I]", "[set(fresh_row) for fresh_row in XS]", "K not in TABLE[I]"),
+        Lookup("K in XS[I]", _ROW_SETS, "K in TABLE[I]"),
+        Lookup("K not in XS[I]", _ROW_SETS, "K not in TABLE[I]"),
     )
 
     def fits(self, match: Match) -> bool:
@@ -140,18 +143,19 @@ class RowSets(TableOperator):
         return super().fits(match) and not isinstance(match["I"], ast.Slice)
 
 
-class ValueSets(RowSets):
+class ValueSets(TableOperator):
     """``x in mapping[key]`` in a loop asks sets of all values."""
 
     NAME = "value-sets"
+    STEM = "sets"
     LOOKUPS = tuple(
-        Lookup(
-            f"K {test} XS[I]",
-            "{fresh_key: set(fresh_row) for fresh_key, fresh_row in XS.items()}",
-            f"K {test} TABLE[I]",
-        )
-        for test in ("in", "not in")
+        Lookup(scan, "{fresh_key: set(fresh_row) for fresh_key, fresh_row in XS.items()}", answer)
+        for scan, answer in (("K in XS[I]", "K in TABLE[I]"), ("K not in XS[I]", "K not in TABLE[I]"))
     )
+
+    def fits(self, match: Match) -> bool:
+        """Not for slices."""
+        return super().fits(match) and not isinstance(match["I"], ast.Slice)
 
 
 class SetOfEach(TableOperator):
@@ -160,17 +164,15 @@ class SetOfEach(TableOperator):
     NAME = "set-of-each"
     STEM = "sets"
     LOOKUPS = tuple(
-        Lookup(
-            pattern.replace(" in R", f" {test} R"),
-            "[set(fresh_row) for fresh_row in XS]",
-            answer.replace(" in R", f" {test} R"),
-        )
-        for test in ("in", "not in")
-        for pattern, answer in (
-            ("for R in XS:\n if K in R: BODY", "for R in TABLE:\n if K in R: BODY"),
-            ("all(K in R for R in XS)", "all(K in R for R in TABLE)"),
-            ("any(K in R for R in XS)", "any(K in R for R in TABLE)"),
-            ("sum(1 for R in XS if K in R)", "sum(1 for R in TABLE if K in R)"),
+        Lookup(scan.replace("ROWS", "XS"), _ROW_SETS, scan.replace("ROWS", "TABLE"))
+        for scan in (
+            "for R in ROWS:\n if K in R: BODY",
+            "for R in ROWS:\n if K not in R: BODY",
+            "for R in ROWS:\n if K in R: BODY\nelse: REST",
+            "for R in ROWS:\n if K not in R: BODY\nelse: REST",
+            "all(K in R for R in ROWS)",
+            "any(K in R for R in ROWS)",
+            "sum(1 for R in ROWS if K in R)",
         )
     )
 

@@ -21,6 +21,8 @@ ATTEMPTS = 16
 """Edits that are tried before a request is refused."""
 LONGEST_CHAIN = 4
 """Operators that one proposal may be made by."""
+FOCUS = 0.8
+"""How often a chain stays within the functions that its first operator edited."""
 HIGHEST_WEIGHT = 1e6
 
 _NO_SITE = "", -1
@@ -97,7 +99,7 @@ class _Search:
     def _chain_length(self, attempt: int) -> int:
         """How many operators to use: mostly one, more when it is hot and after attempts that failed."""
         temperature = min(max(self._request.temperature, 0.0), 2.0)
-        chance = min(0.3 * temperature + 0.02 * attempt, 0.7) if temperature else 0.0
+        chance = min(0.5 * temperature + 0.02 * attempt, 0.7) if temperature else 0.0
         length = 1
         while length < LONGEST_CHAIN and self._rng.random() < chance:
             length += 1
@@ -120,6 +122,8 @@ class _Search:
             if not name:
                 break
             names.append(name)
+            if len(names) == 1 and self._rng.random() < FOCUS:
+                draft.narrow()
         return names
 
     def _edit_once(self, draft: Draft, pool: dict[str, float], *, is_first: bool) -> str | None:

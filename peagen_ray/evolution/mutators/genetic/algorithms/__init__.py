@@ -2,8 +2,40 @@
 
 from __future__ import annotations
 
-from peagen_ray.evolution.mutators.genetic.algorithms import memo, unrolling
+from peagen_ray.evolution.mutators.genetic.algorithms import (
+    bisection,
+    combinatorics,
+    graphs,
+    grids,
+    heap_scan,
+    joins,
+    memo,
+    neighbours,
+    primes,
+    queues,
+    ranges,
+    repeats,
+    subarrays,
+    texts,
+    unrolling,
+)
 from peagen_ray.evolution.mutators.genetic.base import Operator
 
-OPERATORS: tuple[Operator, ...] = (*memo.OPERATORS, *unrolling.OPERATORS)
+OPERATORS: tuple[Operator, ...] = (
+    *bisection.OPERATORS,
+    *combinatorics.OPERATORS,
+    *graphs.OPERATORS,
+    *grids.OPERATORS,
+    *heap_scan.OPERATORS,
+    *joins.OPERATORS,
+    *memo.OPERATORS,
+    *neighbours.OPERATORS,
+    *primes.OPERATORS,
+    *queues.OPERATORS,
+    *ranges.OPERATORS,
+    *repeats.OPERATORS,
+    *subarrays.OPERATORS,
+    *texts.OPERATORS,
+    *unrolling.OPERATORS,
+)
 """Every operator of the package."""

@@ -11,9 +11,9 @@ from peagen_ray.evolution.mutators.genetic.canonical.expressions import conjunct
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
 from peagen_ray.evolution.mutators.genetic.canonical.loops import is_changed
 from peagen_ray.evolution.mutators.genetic.canonical.normal import Forms
-from peagen_ray.evolution.mutators.genetic.canonical.recipes import Cookbook, Recipe, build
+from peagen_ray.evolution.mutators.genetic.canonical.recipes import Cookbook, Found, Recipe, always, build
 from peagen_ray.evolution.mutators.genetic.canonical.trees import clone, name, walk_block
-from peagen_ray.evolution.mutators.genetic.canonical.unify import Value
+from peagen_ray.evolution.mutators.genetic.canonical.unify import Abstraction, Value
 from peagen_ray.evolution.mutators.genetic.nodes import is_constant, names_in, with_context
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit
 
@@ -184,6 +184,56 @@ def _bindings(site: OrderedCount) -> dict[str, Value]:
     }
 
 
+def _is_of_interval(found: Found) -> bool:
+    """Whether both ends are something of the item."""
+    ends = [found.bindings["BEGIN"], found.bindings["END"]]
+    return all(isinstance(e, Abstraction) and set(e.parameters) <= names_in(e.body) for e in ends)
+
+
+class CountIntervals(Cookbook):
+    """Counts the intervals that hold a point by bisection of their beginnings and of their ends.
+
+    Before::
+
+        for point in points:
+            count = 0
+            for begin, end in intervals:
+                if begin <= point < end:
+                    count += 1
+
+    After::
+
+        begins = sorted(begin for begin, end in intervals)
+        ends = sorted(end for begin, end in intervals)
+        for point in points:
+            count = 0
+            count += bisect.bisect_right(begins, point) - bisect.bisect_right(ends, point)
+
+    No interval is taken to end before it begins.
+    """
+
+    NAME = "count-intervals"
+    RECIPES = tuple(
+        Recipe(
+            f"""
+for {target} in XS:
+    if {low.format(begin)} and {high.format(end)}:
+        COUNT += 1
+""",
+            f"COUNT += bisect.bisect_{after}(fresh_begins, POINT) - bisect.bisect_{before}(fresh_ends, POINT)",
+            imports=("import bisect",),
+            hoisted=f"""
+fresh_begins = sorted({begin} for {target} in XS)
+fresh_ends = sorted({end} for {target} in XS)
+""",
+            where=_is_of_interval if target == "X" else always,
+        )
+        for target, begin, end in (("A, B", "A", "B"), ("X", "BEGIN(X)", "END(X)"))
+        for low, after in (("{0} <= POINT", "right"), ("{0} < POINT", "left"))
+        for high, before in (("POINT < {0}", "right"), ("POINT <= {0}", "left"))
+    )
+
+
 class SortedSearch(Cookbook):
     """Finds a place in an ordered list by bisection.
 
@@ -272,17 +322,17 @@ while LOW < HIGH:
 while LOW <= HIGH:
     MID = (LOW + HIGH) // 2
     if XS[MID] == V:
-        return RESULT(MID)
+        return RESULT((LOW + HIGH) // 2)
     if XS[MID] < V:
         LOW = MID + 1
     else:
         HIGH = MID - 1
 """,
             """
-MID = bisect.bisect_left(XS, V, LOW, HIGH + 1)
-if MID <= HIGH and XS[MID] == V:
-    return RESULT(MID)
-LOW, HIGH = MID, MID - 1
+fresh_place = bisect.bisect_left(XS, V, LOW, HIGH + 1)
+if fresh_place <= HIGH and XS[fresh_place] == V:
+    return RESULT(fresh_place)
+LOW, HIGH = fresh_place, fresh_place - 1
 """,
             imports=("import bisect",),
         ),
@@ -324,4 +374,9 @@ XS = sorted(XS)
     )
 
 
-OPERATORS: tuple[Operator, ...] = (CountByBisection(), SortedSearch(), KeepSorted())
+OPERATORS: tuple[Operator, ...] = (
+    CountByBisection(),
+    CountIntervals(),
+    SortedSearch(),
+    KeepSorted(),
+)

@@ -118,6 +118,53 @@ class Sieve(Cookbook):
     )
 
 
+class DivideByPrimes(Cookbook):
+    """Divides a candidate only by the primes found so far, up to its square root.
+
+    Before::
+
+        while len(primes) < n:
+            prime = True
+            for d in range(2, candidate):
+                if candidate % d == 0:
+                    prime = False
+                    break
+            if prime:
+                primes.append(candidate)
+            candidate += 1
+
+    After: the inner loop is ``for d in primes``, and ends when ``d * d > candidate``.
+    """
+
+    NAME = "divide-by-primes"
+    RECIPES = tuple(
+        Recipe(
+            f"while {test}:{tries}    AFTER\n",
+            f"""
+while {test}:
+    FLAG = True
+    for D in PS:
+        if D * D > P:
+            break
+        if P % D == 0:
+            FLAG = False
+            break
+    if FLAG:
+        PS.append(P)
+        BODY
+    AFTER
+""",
+        )
+        for test in ("len(PS) < N",)
+        for tries in (
+            t.replace("        BODY", "        PS.append(P)\n        BODY").replace("STOP(P)", "STOP")
+            for t in _TESTS
+            if "in PS" not in t
+        )
+        if "FLAG" in tries
+    )
+
+
 @dataclass(frozen=True)
 class SieveSite:
     """A loop over a range in which a function says of each number whether it is prime.
@@ -458,6 +505,7 @@ class ModularPower(Cookbook):
 OPERATORS: tuple[Operator, ...] = (
     Sieve(),
     SieveCalls(),
+    DivideByPrimes(),
     DivisorPairs(),
     FactorsToRoot(),
     ChainLengths(),

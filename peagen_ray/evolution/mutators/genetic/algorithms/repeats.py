@@ -205,10 +205,20 @@ for fresh_place, fresh_one in enumerate(fresh_ordered):
     for fresh_next in range(fresh_place + 1, len(fresh_ordered)):
         fresh_other = fresh_ordered[fresh_next]
         fresh_gap = fresh_other[0] - fresh_one[0]
-        if {gap} > BEST:
+        if {known}{gap} > BEST:
             break
-        BEST = min(BEST, DISTANCE(fresh_one, fresh_other))
+        fresh_distance = DISTANCE(fresh_one, fresh_other)
+        if {first}fresh_distance < BEST:
+            BEST = fresh_distance
 """
+_NEARER = (
+    ("BEST = min(BEST, DISTANCE(XS[I], XS[J]))", "", ""),
+    (
+        "if BEST is None or DISTANCE(XS[I], XS[J]) < BEST:\n            BEST = DISTANCE(XS[I], XS[J])",
+        "BEST is not None and ",
+        "BEST is None or ",
+    ),
+)
 
 
 def _is_rooted(found: Found) -> bool:
@@ -216,6 +226,109 @@ def _is_rooted(found: Found) -> bool:
     distance = found.bindings["DISTANCE"]
     text = ast.unparse(distance.body) if isinstance(distance, Abstraction) else ""
     return any(word in text for word in ("sqrt", "hypot", "dist", "** 0.5", "abs("))
+
+
+class PairsApart(Cookbook):
+    """Counts the pairs whose difference has a wanted size by looking up how often each other item came.
+
+    Before::
+
+        for i in range(len(xs)):
+            for j in range(i + 1, len(xs)):
+                if abs(xs[i] - xs[j]) == k:
+                    count += 1
+
+    After::
+
+        seen = {}
+        for value in xs:
+            if k > 0:
+                count += seen.get(value - k, 0) + seen.get(value + k, 0)
+            elif k == 0:
+                count += seen.get(value, 0)
+            seen[value] = seen.get(value, 0) + 1
+    """
+
+    NAME = "pairs-apart"
+    RECIPES = tuple(
+        Recipe(
+            shape.format(f"if {size} == SIZE:\n            COUNT += 1"),
+            """
+fresh_seen = {}
+for fresh_value in XS:
+    if SIZE > 0:
+        COUNT += fresh_seen.get(fresh_value - SIZE, 0) + fresh_seen.get(fresh_value + SIZE, 0)
+    elif SIZE == 0:
+        COUNT += fresh_seen.get(fresh_value, 0)
+    fresh_seen[fresh_value] = fresh_seen.get(fresh_value, 0) + 1
+""",
+        )
+        for shape in _PAIRS
+        for size in ("abs(XS[I] - XS[J])", "abs(XS[J] - XS[I])")
+    )
+
+
+class Horner(Cookbook):
+    """Evaluates a polynomial without powers.
+
+    Before::
+
+        for i in range(len(coefficients)):
+            total += coefficients[i] * x ** i
+
+    After::
+
+        value = 0
+        for coefficient in reversed(coefficients):
+            value = value * x + coefficient
+        total += value
+    """
+
+    NAME = "horner"
+    RECIPES = (
+        Recipe(
+            """
+for I in range(len(CS)):
+    TOTAL += CS[I] * X ** I
+""",
+            """
+fresh_value = 0
+for fresh_coefficient in reversed(CS):
+    fresh_value = fresh_value * X + fresh_coefficient
+TOTAL += fresh_value
+""",
+        ),
+        Recipe(
+            """
+for I in range(len(CS)):
+    TERM = CS[I]
+    for J in range(0, I):
+        TERM *= X
+    TOTAL += TERM
+""",
+            """
+fresh_value = 0
+for fresh_coefficient in reversed(CS):
+    fresh_value = fresh_value * X + fresh_coefficient
+TOTAL += fresh_value
+""",
+        ),
+        Recipe(
+            """
+for I in range(len(CS)):
+    POWER = 1
+    for J in range(0, I):
+        POWER *= X
+    TOTAL += CS[I] * POWER
+""",
+            """
+fresh_value = 0
+for fresh_coefficient in reversed(CS):
+    fresh_value = fresh_value * X + fresh_coefficient
+TOTAL += fresh_value
+""",
+        ),
+    )
 
 
 class ClosestPair(Cookbook):
@@ -234,11 +347,12 @@ class ClosestPair(Cookbook):
     NAME = "closest-pair"
     RECIPES = tuple(
         Recipe(
-            shape.format("BEST = min(BEST, DISTANCE(XS[I], XS[J]))"),
-            _CLOSEST.format(gap=gap),
+            shape.format(step),
+            _CLOSEST.format(gap=gap, known=known, first=first),
             where=where,
         )
         for shape in _PAIRS
+        for step, known, first in _NEARER
         for gap, where in (
             ("fresh_gap", lambda found: _compares_first(found) and _is_rooted(found)),
             ("fresh_gap * fresh_gap", _compares_first),
@@ -288,6 +402,8 @@ OPERATORS: tuple[Operator, ...] = (
     RotateAtOnce(),
     PowerBySquaring(),
     SumOverPairs(),
+    PairsApart(),
+    Horner(),
     ClosestPair(),
     BinByDivision(),
 )

@@ -241,6 +241,51 @@ _CONTAINER = (
 )
 
 
+class FirstBestPair(Cookbook):
+    """Finds the best pair in one pass, or after sorting, where there is no best before the first.
+
+    Before::
+
+        for i in range(len(xs)):
+            for j in range(i + 1, len(xs)):
+                if best is None or abs(xs[i] - xs[j]) < best:
+                    best = abs(xs[i] - xs[j])
+
+    After::
+
+        ordered = sorted(xs)
+        for low, high in zip(ordered, ordered[1:]):
+            if best is None or high - low < best:
+                best = high - low
+    """
+
+    NAME = "first-best-pair"
+    RECIPES = (
+        *_each(
+            _PAIRS,
+            ("if BEST is None or XS[J] - XS[I] > BEST:\n            BEST = XS[J] - XS[I]",),
+            """
+fresh_lowest = None
+for fresh_value in XS:
+    if fresh_lowest is not None and (BEST is None or fresh_value - fresh_lowest > BEST):
+        BEST = fresh_value - fresh_lowest
+    if fresh_lowest is None or fresh_value < fresh_lowest:
+        fresh_lowest = fresh_value
+""",
+        ),
+        *_each(
+            _PAIRS,
+            ("if BEST is None or abs(XS[I] - XS[J]) < BEST:\n            BEST = abs(XS[I] - XS[J])",),
+            """
+fresh_ordered = sorted(XS)
+for fresh_low, fresh_high in zip(fresh_ordered, fresh_ordered[1:]):
+    if BEST is None or fresh_high - fresh_low < BEST:
+        BEST = fresh_high - fresh_low
+""",
+        ),
+    )
+
+
 class TwoPointers(Cookbook):
     """Moves two positions towards each other, where all pairs were tried.
 
@@ -424,6 +469,7 @@ OPERATORS: tuple[Operator, ...] = (
     BestSubarray(),
     SubarraySums(),
     BestPair(),
+    FirstBestPair(),
     TwoPointers(),
     RisingSubsequence(),
     LongestRun(),

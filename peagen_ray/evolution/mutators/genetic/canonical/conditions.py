@@ -149,6 +149,9 @@ def _chosen(test: ast.expr, yes: ast.expr | None, no: ast.expr | None) -> ast.ex
         return test
     if is_constant(yes, False) and is_constant(no, True) and _is_bool(test):
         return negated(test)
+    if isinstance(yes, ast.Constant) and isinstance(yes.value, bool) and no is not None and _is_bool(no):
+        op = ast.Or() if yes.value else ast.And()
+        return ast.BoolOp(op=op, values=[test if yes.value else negated(test), no]) if _is_bool(test) else None
     if isinstance(test, ast.Compare) and yes is not None and no is not None:
         if isinstance(test.ops[0], (ast.Lt, ast.LtE)):
             value = normalised(ast.IfExp(test=test, body=yes, orelse=no))

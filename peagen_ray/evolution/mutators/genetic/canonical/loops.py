@@ -26,6 +26,7 @@ from peagen_ray.evolution.mutators.genetic.nodes import (
     is_call,
     is_constant,
     is_metavariable,
+    is_pure,
     mutated,
     names_in,
     overlap,
@@ -183,6 +184,7 @@ def _for(form: Form, node: ast.For) -> list[ast.stmt]:
     """A loop over what its items are taken from, and its ``else`` as a flag."""
     node = _headed(form, node)
     node = _by_item(form, node)
+    _leave_when_decided(form, node)
     if not node.orelse:
         return [node]
     if not leaves_loop(node.body, ast.Break):
@@ -190,6 +192,18 @@ def _for(form: Form, node: ast.For) -> list[ast.stmt]:
         _inherit(form, node, made)
         return form.derive([node], [made, *node.orelse])
     return _flagged(form, node)
+
+
+def _leave_when_decided(form: Form, node: ast.For) -> None:
+    """``break`` after the ``flag = True`` of a loop that does nothing but set it."""
+    body = form.solid(node.body)
+    if len(body) != 1 or not isinstance(body[0], ast.If) or body[0].orelse:
+        return
+    inner = form.solid(body[0].body)
+    if len(inner) == 1 and isinstance(inner[0], ast.Assign) and isinstance(inner[0].value, ast.Constant):
+        to = inner[0].targets[0]
+        if isinstance(to, ast.Name) and to.id not in names_in(body[0].test) and is_pure(body[0].test):
+            body[0].body.append(ast.Break())
 
 
 def _flagged(form: Form, node: ast.For) -> list[ast.stmt]:

@@ -84,8 +84,6 @@ def normal_form(
     names: Names,
     constants: dict[str, ast.expr],
     helpers: Helpers,
-    *,
-    temporaries: bool = True,
 ) -> Form:
     """The normal form of a function.
 
@@ -94,7 +92,6 @@ def normal_form(
         names: the names that its module uses.
         constants: what module-level names stand for.
         helpers: finds the functions that may be written where they are called.
-        temporaries: put the values of temporaries where they are read.
     """
     form = Form(function, names)
     form.body = form.adopt(function.body)
@@ -104,7 +101,7 @@ def normal_form(
         _normalise_expressions(statement, known)
     for _ in range(_ROUNDS):
         form.body[:] = _normal_block(form, form.body, (), False, helpers)
-        if not temporaries or not inline_temporaries(form):
+        if not inline_temporaries(form):
             break
     else:
         form.body[:] = _normal_block(form, form.body, (), False, helpers)

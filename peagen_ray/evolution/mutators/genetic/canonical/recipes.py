@@ -11,6 +11,7 @@ from typing import ClassVar
 from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, parse_statements
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import normalised
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
+from peagen_ray.evolution.mutators.genetic.canonical.loops import is_changed
 from peagen_ray.evolution.mutators.genetic.canonical.normal import Forms
 from peagen_ray.evolution.mutators.genetic.canonical.trees import blocks, clone, name, walk_block
 from peagen_ray.evolution.mutators.genetic.canonical.unify import (
@@ -72,6 +73,8 @@ class Recipe:
         where: says of a match whether it counts.
         imports: import statements that the template needs.
         also: metavariables that are worked out rather than found.
+        hoisted: statements that go before the outermost loop around in which nothing that they mention
+            changes; where there is no such loop, the recipe does not apply.
     """
 
     pattern: str
@@ -79,6 +82,7 @@ class Recipe:
     where: Callable[[Found], bool] = always
     imports: tuple[str, ...] = ()
     also: Mapping[str, Callable[[Found], Value]] = field(default_factory=dict)
+    hoisted: str = ""
 
 
 RecipeSite = tuple[Recipe, Found]
@@ -103,7 +107,7 @@ class Cookbook(Edit[RecipeSite]):
             for recipe in self.RECIPES:
                 for match in find(form, recipe.pattern):
                     key = (form.function, match.statements[0] if match.statements else None)
-                    if key not in found and recipe.where(match) and _is_self_contained(recipe, match):
+                    if key not in found and recipe.where(match) and _is_applicable(recipe, match):
                         found[key] = (recipe, match)
         return sorted(found.values(), key=lambda site: position(site[1].form.function))
 
@@ -111,9 +115,11 @@ class Cookbook(Edit[RecipeSite]):
         """Put the recipe's template in the place of the match."""
         recipe, match = site
         more = {key: make(match) for key, make in recipe.also.items()}
-        new = build(recipe.template, {**match.bindings, **more}, match.form)
+        bindings = {**match.bindings, **more}
+        new = build(recipe.hoisted + recipe.template, bindings, match.form)
+        hoisted = len(parse_statements(recipe.hoisted))
         if match.statements:
-            replace(match, new)
+            replace(match, new[hoisted:], new[:hoisted], _home(recipe, match))
         elif not _replace_function(draft, match, new):
             return False
         draft.touched()
@@ -145,13 +151,38 @@ def form_blocks(form: Form) -> Iterator[list[ast.stmt]]:
             yield from (block for block in blocks(statement) if block)
 
 
-def replace(match: Found, new: list[ast.stmt]) -> None:
-    """Write new statements in the place of a match, and the function's body anew."""
+def replace(
+    match: Found, new: list[ast.stmt], hoisted: Sequence[ast.stmt] = (), home: ast.stmt | None = None
+) -> None:
+    """Write new statements in the place of a match, and others before ``home``; write the function anew."""
     form = match.form
     kept = [s for s in match.statements if s in form.ghosts]
     form.inherit(new, match.statements)
     form.put(match.statements, [*kept, *new])
+    if home is not None:
+        form.put_before(home, hoisted)
     form.commit()
+
+
+def _home(recipe: Recipe, match: Found) -> ast.For | ast.While | None:
+    """The outermost loop around a match in which what is hoisted stays the same."""
+    if not recipe.hoisted:
+        return None
+    words = {n.id for s in parse_statements(recipe.hoisted) for n in ast.walk(s) if isinstance(n, ast.Name)}
+    words -= pattern(recipe.pattern).variables
+    values = [v for k, v in match.bindings.items() if k in words and not isinstance(v, list)]
+    read = [v.body if isinstance(v, Abstraction) else v for v in values]
+    for loop in reversed(match.form.loops_around(match.statements[0])):
+        bound = {n for s in [loop] for n in _stored(s)}
+        if not any(names_in(e) & bound or is_changed(e, loop.body) for e in read):
+            return loop
+    return None
+
+
+def _is_applicable(recipe: Recipe, match: Found) -> bool:
+    if recipe.hoisted and _home(recipe, match) is None:
+        return False
+    return _is_self_contained(recipe, match)
 
 
 def _stored(node: ast.AST) -> set[str]:

@@ -71,8 +71,7 @@ def _inline(
     if (deeper and (_is_dear(value) or _has_slice(value))) or (count > 1 and _is_dear(value)):
         return False
     span = after[: last + 1]
-    final = [] if isinstance(after[last], (ast.Assign, ast.AugAssign, ast.Return, ast.Expr)) else span[-1:]
-    if is_changed(value, [*span[:-1], *final]):
+    if is_changed(value, _before_last_use(span, temporary)):
         return False
     for each in walk_block(list(span)):
         _substitute(each, temporary, value)
@@ -81,6 +80,19 @@ def _inline(
         reads[read] = sum(_readings(s, read) for s in form.body)
     reads[temporary] = 0
     return True
+
+
+def _before_last_use(block: Sequence[ast.stmt], temporary: str) -> list[ast.stmt]:
+    """The statements of a block that may run before the last reading of a name in it."""
+    last = max((i for i, s in enumerate(block) if _readings(s, temporary)), default=-1)
+    if last < 0:
+        return []
+    statement, found = block[last], list(block[:last])
+    if isinstance(statement, ast.If):
+        return [*found, *(s for b in blocks(statement) for s in _before_last_use(b, temporary))]
+    if isinstance(statement, (ast.Assign, ast.AugAssign, ast.Return, ast.Expr)):
+        return found
+    return [*found, statement]
 
 
 def _readings(statement: ast.AST, wanted: str) -> int:

@@ -67,7 +67,7 @@ def pattern(text: str) -> Pattern:
     statements = parse_statements(text)
     whole = statements[0] if isinstance(statements[0], ast.FunctionDef) else None
     function = whole or _as_function(statements)
-    form = normal_form(function, Names.of(function), {}, lambda _: None, temporaries=False)
+    form = normal_form(function, Names.of(function), {}, lambda _: None)
     body = tuple(_solid_tree(form, form.body))
     variables = {
         n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
