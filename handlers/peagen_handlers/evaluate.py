@@ -43,7 +43,7 @@ class EvaluateHandler(TaskHandler):
 
     def dispatch(self, task: Task) -> bool:
         """Tasks that name an evaluator, but for our own."""
-        return task.payload.get("evaluator", SpeedEvaluator.NAME) != SpeedEvaluator.NAME
+        return bool(task.payload.get("evaluator", SpeedEvaluator.NAME) != SpeedEvaluator.NAME)
 
     def handle(self, task: Task) -> Result:
         """Payload: ``verdict``, ``reference_ms``, ``evaluator``; a verdict that is not ``ok`` gets no score."""

@@ -112,8 +112,9 @@ class Opened:
     def words(self, request: RunRequest) -> str:
         """What is about to happen."""
         stop = request.config.evolve.stop
-        most = f"{request.more_generations} more" if request.more_generations else stop.max_generations
-        limits = [f"{most} generations of {request.config.evolve.generation_size}"]
+        most, more = request.more_generations or stop.max_generations, request.more_generations is not None
+        noun = f"{'more ' if more else ''}generation{'' if most == 1 else 's'}"
+        limits = [f"{most} {noun} of {request.config.evolve.generation_size}"]
         limits += [f"{stop.no_improve} without gain"]
         limits += [f"{stop.run_timeout.total_seconds():.0f} s"] if stop.run_timeout else []
         workers = f"{request.concurrency} at a time, mutator {self.tasks.mutator}"
@@ -305,6 +306,7 @@ def result_data(result: Result) -> dict[str, Any]:
         return result.data
     facts = result.data.get("error")
     if facts:
-        kind: type[PeagenError] = getattr(error_tree, facts["type"])
+        # A plugin may have errors of its own.
+        kind: type[PeagenError] = getattr(error_tree, facts["type"], EvolutionError)
         raise kind(facts["what"], subject=facts["subject"], hint=facts["hint"])
     raise EvolutionError(str(result.data.get("msg")), subject=f"task {result.task_id}")

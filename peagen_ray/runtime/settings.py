@@ -137,11 +137,8 @@ def _beside(target: Path) -> Path | None:
 
 def _only_entry(source: str, target: Path) -> str:
     """The one function that the file offers; raises TargetError where there is a choice."""
-    try:
-        entries = [name for name in callable_entries(source) if not name.rpartition(".")[2].startswith("_")]
-    except SyntaxError:
-        inspect_source(source, "", str(target))  # says which line, better than we could
-        raise
+    inspect_source(source, "", str(target))  # what cannot be parsed is refused there
+    entries = [name for name in callable_entries(source) if not name.rpartition(".")[2].startswith("_")]
     if len(entries) == 1:
         return entries[0]
     raise TargetError(

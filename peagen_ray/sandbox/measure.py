@@ -32,6 +32,8 @@ _PATIENCE: Final = 10.0
 
 _GRACE_S: Final = 0.5
 _LEAST_ROUNDS: Final = 9
+_RESOLUTION: Final = 4
+"""Calls that cost less than this part of the conversation count as costing that: a lower bound of the gain."""
 _LEAST_SLICE_NS: Final = 2_000_000
 _MOST_CALLS: Final = 40
 """A slice of a confirmation is long enough that the conversation counts little, and not longer than this."""
@@ -273,7 +275,7 @@ def _lock_step(
         compared += number
         if isinstance(bill, str):
             return Verdict("incorrect", bill, inputs=compared, confirmed=True)
-        net = max(bill.candidate - bill.null, 1)
+        net = max(bill.candidate - bill.null, bill.null // _RESOLUTION, 1)
         spent += bill.original + bill.candidate
         if spent == bill.original + bill.candidate:  # the first round warms up, and tells how long slices are
             affordable = int(most_s * 1e9 / (bill.original + bill.candidate) / (_LEAST_ROUNDS + 1))

@@ -20,6 +20,9 @@ STANDARD_MS: Final = 200.0
 SLICE_S: Final = 0.003
 """CPU seconds that one call of the original should take at least, so that it can be timed."""
 
+_TOO_LARGE: Final = frozenset({"RecursionError", "MemoryError"})
+"""What an original raises on inputs that are beyond it, though smaller ones are not."""
+
 _EDGES: Final = 40
 _SMALL: Final = 12
 _TIMED: Final = 6
@@ -210,16 +213,17 @@ def _original(subject: Subject, sandbox: Sandbox, limits: GuestLimits) -> Guest:
 
 
 def _scale(workload: Workload, subject: Subject, sandbox: Sandbox, limits: GuestLimits, seed: int) -> Scale:
-    """The size whose call takes a slice; a probe that fails costs its guest and counts as too large."""
+    """The size whose call takes a slice; a probe that fails counts as too large, and may cost its guest."""
     guests = [_original(subject, sandbox, limits)]
 
     def seconds(size: int) -> float | None:
         call = pickle.dumps(workload.call(seed, size))
         try:
-            return run(guests[-1], "a", call, wall_s=_PROBE_WALL_S).ns / 1e9
+            probe = run(guests[-1], "a", call, wall_s=_PROBE_WALL_S)
         except GuestFailed:
             guests.append(_original(subject, sandbox, limits))
             return None
+        return None if raised(probe.body) in _TOO_LARGE else probe.ns / 1e9
 
     try:
         return workload.size_for(seconds, SLICE_S)

@@ -40,10 +40,12 @@ class Drawing(ABC):
         limit: integers and words are drawn from so many different ones, so that coincidences happen.
         rows, columns: sides of every matrix in the call.
         depth: how deep the recursive object that is being drawn has become.
+        mined: texts that the target itself mentions, which its inputs are likely to hold.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, mined: Sequence[str] = ()) -> None:
         self.size = size
+        self.mined = mined
         self.limit = max(10, size)
         self.rows = self.columns = round(size**0.5)
         self.depth = 0
@@ -113,8 +115,8 @@ class Drawing(ABC):
 class Bulk(Drawing):
     """Large plain values: finite, not negative, of the size that was asked for."""
 
-    def __init__(self, seed: int, size: int) -> None:
-        super().__init__(size)
+    def __init__(self, seed: int, size: int, mined: Sequence[str] = ()) -> None:
+        super().__init__(size, mined)
         self.rng = random.Random(f"{seed}/{size}")
         self._shift = self.rng.randrange(16)
 
@@ -131,24 +133,34 @@ class Bulk(Drawing):
         return self.rng.choices(range(self.limit), k=count)
 
     def word(self) -> str:
-        """One of ``limit / 4`` words."""
+        """One of ``limit / 4`` words, or one in four times one that the target mentions."""
+        if self.mined and self.chance(4):
+            return self.rng.choice(self.mined)
         return word(self._shift + int(self.rng.random() * max(4, self.limit // 4)))
 
     def words(self, count: int) -> list[str]:
         """See ``Drawing``."""
         known = [word(self._shift + index) for index in range(max(4, self.limit // 4))]
-        return self.rng.choices(known, k=count)
+        return self._salted(self.rng.choices(known, k=count), 4)
 
     def text(self, length: int) -> str:
-        """Sentences; once in six a text that reads the same backwards."""
+        """Sentences, with what the target mentions in them; once in six one that reads the same backwards."""
         count = length // 4 + 1
         known = [word(self._shift + index) for index in range(max(8, count // 8))]
         words = self.rng.choices(known, k=count)
         for start in range(0, count, 9):
             words[start] = words[start].capitalize()
             words[start - 1] += "." if start % 2 else ","
-        text = " ".join(words)[:length]
+        text = " ".join(self._salted(words, 2))[:length]
         return text[: (length + 1) // 2] + text[: length // 2][::-1] if self.chance(6) else text
+
+    def _salted(self, words: list[str], one_in: int) -> list[str]:
+        """The words, once in so many times one that the target mentions in the place of another."""
+        if self.mined:
+            for index in range(len(words)):
+                if self.rng.random() * one_in < 1:
+                    words[index] = self.rng.choice(self.mined)
+        return words
 
     def custom(self, kind: Any) -> Any:
         """One of a few examples, drawn once."""
@@ -166,8 +178,8 @@ class Bulk(Drawing):
 class Edge(Drawing):
     """Small unusual values, drawn by hypothesis."""
 
-    def __init__(self, data: DataObject, size: int) -> None:
-        super().__init__(size)
+    def __init__(self, data: DataObject, size: int, mined: Sequence[str] = ()) -> None:
+        super().__init__(size, mined)
         from hypothesis import strategies
 
         self._data = data
@@ -190,13 +202,17 @@ class Edge(Drawing):
         return drawn
 
     def word(self) -> str:
-        """Mostly one of a few."""
+        """Mostly one of a few, often one that the target mentions."""
         st = self._st
+        if self.mined and self.chance(3):
+            return self.pick(self.mined)
         drawn: str = self._data.draw(st.sampled_from(_EDGE_WORDS) | self._texts(_EDGE_ALPHABET, 4))
         return drawn
 
     def text(self, length: int) -> str:
-        """At most ``length`` characters of several scripts."""
+        """At most ``length`` characters of several scripts, or of what the target mentions."""
+        if self.mined and self.chance(2):
+            return "".join(self.pick(self.mined) for _ in range(self.between(0, length)))[:length]
         drawn: str = self._data.draw(self._texts("ab", length) | self._texts(_EDGE_ALPHABET, length))
         return drawn
 

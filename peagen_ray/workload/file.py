@@ -80,7 +80,7 @@ class FileWorkload(Workload):
         except SyntaxError as error:
             where = f"{self.path}, line {error.lineno}"
             raise WorkloadError(f"syntax error: {error.msg}", subject=where) from error
-        except Exception as error:  # noqa: BLE001  (the user's code: told with its line)
+        except (Exception, SystemExit) as error:  # noqa: BLE001  (the user's code: told with its line)
             self._blame(error, "it")
         install(module)
         return module
@@ -136,7 +136,7 @@ class FileWorkload(Workload):
             return None
         return f"check: {verdict[:200]}" if isinstance(verdict, str) else "check says that it is wrong"
 
-    def _blame(self, error: Exception, what: str) -> NoReturn:
+    def _blame(self, error: BaseException, what: str) -> NoReturn:
         raise WorkloadError(
             f"{what} raised {type(error).__name__}: {error}",
             subject=f"{self.path}, line {_line(error, self.path)}",
@@ -151,7 +151,7 @@ def load_target(source: str, path: str) -> ModuleType:
     """
     try:
         return load_module(source, MODULE_NAME, path)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         where = f"{path}, line {_line(error, path)}"
         raise TargetError(f"loading it raised {type(error).__name__}: {error}", subject=where) from error
 

@@ -23,6 +23,8 @@ from peagen_ray.workload.template import template
 
 _ACCIDENTS = frozenset({"TypeError", "AttributeError", "RecursionError", "MemoryError"})
 _EDGE_SIZE = 9
+_MINED = 40
+_MINED_LENGTH = 12
 _EDGE_SURPLUS = 2
 
 
@@ -45,13 +47,14 @@ class HintWorkload(Workload):
         if self._info.kind is TargetKind.MODULE:
             raise self._refusal("a whole module says nothing about its inputs")
         self._errors = _raised_names(source)
+        self._mined = _mentioned_texts(source)
         module = load_target(source, path)
         install(module)
         self._arguments = Arguments(self._compile(module), entry)
 
     def call(self, seed: int, size: int) -> Call:
         """See ``Workload``: collections have ``size`` elements, and an integer alone is about ``size``."""
-        return self._make(Bulk(seed, size))
+        return self._make(Bulk(seed, size, self._mined))
 
     def edges(self, seed: int, count: int) -> list[Call]:
         """See ``Workload``: sizes from 0 to 9."""
@@ -60,7 +63,8 @@ class HintWorkload(Workload):
 
         def make(data: Any) -> Call:
             try:
-                return self._make(Edge(data, data.draw(strategies.integers(0, _EDGE_SIZE))))
+                size = data.draw(strategies.integers(0, _EDGE_SIZE))
+                return self._make(Edge(data, size, self._mined))
             except WorkloadError:
                 return reject()
 
@@ -196,6 +200,31 @@ def _is_given(parameter: inspect.Parameter, hints: dict[str, Any]) -> bool:
         return True
     plain = isinstance(parameter.default, bool | int | float | str | bytes)
     return parameter.name in hints and plain and not parameter.name.startswith("_")
+
+
+def _mentioned_texts(source: str) -> tuple[str, ...]:
+    """Short texts among the source's constants, and the characters of those that are no words: a dictionary.
+
+    As fuzzers have them: a function that looks for brackets or units sees some only if its inputs hold them.
+    Docstrings and annotations do not count.
+    """
+    tree = ast.parse(source)
+    skipped: set[int] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            skipped.add(id(node.value))
+        for annotation in (getattr(node, "annotation", None), getattr(node, "returns", None)):
+            if annotation is not None:
+                skipped |= {id(inner) for inner in ast.walk(annotation)}
+    found: dict[str, None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in skipped:
+            text = node.value
+            if 0 < len(text) <= _MINED_LENGTH:
+                found[text] = None
+            if not text.isalpha():
+                found.update(dict.fromkeys(char for char in text[:_MINED_LENGTH] if not char.isalnum()))
+    return tuple(found)[:_MINED]
 
 
 def _raised_names(source: str) -> frozenset[str]:

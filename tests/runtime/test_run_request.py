@@ -55,6 +55,14 @@ def test_a_syntax_error_is_told_with_its_line(ask: Ask) -> None:
         assert refused.value.subject == "slow.py, line 2"
 
 
+@pytest.mark.parametrize("source", ["def f(x):\n    return '\0'\n", f"def f(x):\n    return {'(' * 5000}\n"])
+@pytest.mark.parametrize("entry", ["", "f"])
+def test_what_is_no_python_at_all_is_refused(ask: Ask, source: str, entry: str) -> None:
+    with pytest.raises(TargetError) as refused:
+        ask(source, config(entry_fn=entry)).subject()
+    assert refused.value.subject.startswith("slow.py")
+
+
 def test_the_entry_of_mutate_is_used_where_evolve_names_none(ask: Ask) -> None:
     both = SLOW + "\n\ndef g(x: int) -> int:\n    return x\n"
     settings = Config.model_validate({"mutate": {"entry_fn": "g"}})

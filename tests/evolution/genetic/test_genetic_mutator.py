@@ -177,6 +177,26 @@ def test_a_chain_ends_early_where_nothing_is_left_to_do() -> None:
     assert made.operator == "marked"
 
 
+def test_an_operator_without_a_site_is_asked_once_a_program_and_nothing_else_changes() -> None:
+    class Counted(Marked):
+        asked = 0
+
+        def sites(self, draft: Draft) -> Sequence[object]:
+            self.asked += 1
+            return []
+
+    class Looking(Counted):
+        LOOKS_AROUND: ClassVar[bool] = True
+
+    barren, looking = Counted("barren", weight=50), Looking("looking", weight=50)
+    mutator = GeneticMutator([barren, looking, Marked(sites=1000)])
+    first = mutator.propose(REQUEST)
+    asked = looking.asked
+    assert mutator.propose(REQUEST) == first
+    assert barren.asked == 1
+    assert looking.asked == 2 * asked, "the inspirations may be others"
+
+
 def test_the_operators_are_named() -> None:
     names = GeneticMutator().operators
     assert len(names) == len(set(names)) == len(operators())

@@ -224,10 +224,12 @@ class Operator(ABC):
     Attributes:
         NAME: what the engine knows it by; kebab-case.
         WEIGHT: how likely it is to be tried before anything is known, 1.0 being usual.
+        LOOKS_AROUND: where it applies depends on the inspirations, not on the program alone.
     """
 
     NAME: ClassVar[str]
     WEIGHT: ClassVar[float] = 1.0
+    LOOKS_AROUND: ClassVar[bool] = False
 
     @abstractmethod
     def sites(self, draft: Draft) -> Sequence[object]:

@@ -7,6 +7,7 @@ import math
 import random
 import warnings
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import ClassVar
 
 from peagen_ray.errors import MutationRejected
@@ -77,6 +78,7 @@ class _Search:
         weights = {name: _weight(each, request.weights) for name, each in operators.items()}
         self._weights = {name: weight for name, weight in weights.items() if weight > 0}
         self._pool = dict(self._weights)
+        self._barren = _barren(request.source, request.entry)
         self._left: dict[str, list[int]] = {}
         self._site = _NO_SITE
         self._failures: dict[str, str] = {}
@@ -148,7 +150,11 @@ class _Search:
     def _apply(self, draft: Draft, name: str, *, is_first: bool) -> bool | None:
         """Whether the operator edited the draft; None when it has no site there that was not tried yet."""
         operator = self._operators[name]
+        if is_first and operator in self._barren:
+            return None
         sites = operator.sites(draft)
+        if is_first and not sites and not operator.LOOKS_AROUND:
+            self._barren.add(operator)
         if not is_first:
             self._site = _NO_SITE
             return operator.apply(draft, self._rng.choice(sites), self._rng) if sites else None
@@ -184,6 +190,16 @@ class _Search:
             return "forbidden", objection
         compile(tree, "<proposal>", "exec", dont_inherit=True)
         return "", ""
+
+
+@lru_cache(maxsize=64)
+def _barren(source: str, entry: str) -> set[Operator]:
+    """The operators that are known to have no site in a program, to be added to.
+
+    A champion is the parent of many requests. This spares them the look, and changes no outcome.
+    """
+    del source, entry
+    return set()
 
 
 def _weight(operator: Operator, weights: Mapping[str, float]) -> float:

@@ -6,7 +6,11 @@ import random
 
 import pytest
 
-from peagen_ray.evolution.mutators.genetic.algorithms.bisection import CountByBisection, KeepSorted, SortedSearch
+from peagen_ray.evolution.mutators.genetic.algorithms.bisection import (
+    CountByBisection,
+    KeepSorted,
+    SortedSearch,
+)
 
 RNG = random.Random(11)
 LISTS = [([RNG.randint(-4, 5) for _ in range(n)],) for n in range(12)]
@@ -111,7 +115,12 @@ def test_places_in_ordered_lists_are_found_by_bisection(improve, body):
 
 
 @pytest.mark.parametrize(
-    "step", ["seen.append(x)\n        seen.sort()", "seen.append(x)\n        seen = sorted(seen)", "seen = sorted(seen + [x])"]
+    "step",
+    [
+        "seen.append(x)\n        seen.sort()",
+        "seen.append(x)\n        seen = sorted(seen)",
+        "seen = sorted(seen + [x])",
+    ],
 )
 def test_items_are_inserted_in_order(improve, step):
     source = f"""

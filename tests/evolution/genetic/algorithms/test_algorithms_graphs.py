@@ -26,7 +26,8 @@ def dags() -> list[tuple[Any, ...]]:
 def matrices() -> list[tuple[Any, ...]]:
     inf = float("inf")
     return [
-        ([[0 if i == j else RNG.choice([1, 2, 5, inf]) for j in range(n)] for i in range(n)],) for n in range(1, 8)
+        ([[0 if i == j else RNG.choice([1, 2, 5, inf]) for j in range(n)] for i in range(n)],)
+        for n in range(1, 8)
     ]
 
 

@@ -9,7 +9,9 @@ import pytest
 from peagen_ray.evolution.mutators.genetic.algorithms.grids import NeighbourSums, Unswitch
 
 RNG = random.Random(81)
-GRIDS = [([[RNG.randint(0, 1) for _ in range(w)] for _ in range(h)],) for h in range(1, 6) for w in range(1, 6)]
+GRIDS = [
+    ([[RNG.randint(0, 1) for _ in range(w)] for _ in range(h)],) for h in range(1, 6) for w in range(1, 6)
+]
 
 
 @pytest.mark.parametrize(

@@ -348,7 +348,9 @@ def test_a_list_that_is_only_shrunk_and_asked_for_members_becomes_a_set(improve)
 
 @pytest.mark.parametrize("source", [MATRIX, MATRIX_LAST_WINS])
 def test_shortest_paths_on_matrices_keep_their_ties(improve, source):
-    improve(HeapScan(), source, "shortest", [(m, 0) for m in matrices(14)], contains=["heapq.heappush(heap, ("])
+    improve(
+        HeapScan(), source, "shortest", [(m, 0) for m in matrices(14)], contains=["heapq.heappush(heap, ("]
+    )
 
 
 def test_spanning_trees_stay_the_same(improve):

@@ -122,7 +122,9 @@ def frequencies(words):
         table[word] = count
     return table
 """
-    improve(HashJoin(), source, "frequencies", WORDS, contains=["collections.Counter(", "count += counts[word]"])
+    improve(
+        HashJoin(), source, "frequencies", WORDS, contains=["collections.Counter(", "count += counts[word]"]
+    )
 
 
 def test_a_count_in_a_comprehension_is_found_too(improve):
@@ -239,8 +241,12 @@ def previous(a, k):
     ],
 )
 def test_other_inner_loops_are_left_alone(applies, inner):
-    assert not applies(HashJoin(), f"def f(ys, xs):\n    out = []\n    for a in ys:\n        {inner}\n    return out\n")
+    assert not applies(
+        HashJoin(), f"def f(ys, xs):\n    out = []\n    for a in ys:\n        {inner}\n    return out\n"
+    )
 
 
 def test_a_loop_that_nothing_repeats_is_left_alone(applies):
-    assert not applies(HashJoin(), "def f(xs, k):\n    for x in xs:\n        if x == k:\n            return x\n")
+    assert not applies(
+        HashJoin(), "def f(xs, k):\n    for x in xs:\n        if x == k:\n            return x\n"
+    )

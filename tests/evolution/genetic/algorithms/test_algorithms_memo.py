@@ -36,7 +36,9 @@ def best(weights, values, capacity, n=None):
                best(weights, values, capacity, n - 1))
 """
     rng = random.Random(1)
-    inputs = [([rng.randint(1, 9) for _ in range(8)], [rng.randint(1, 9) for _ in range(8)], c) for c in range(20)]
+    inputs = [
+        ([rng.randint(1, 9) for _ in range(8)], [rng.randint(1, 9) for _ in range(8)], c) for c in range(20)
+    ]
     improve(MemoiseRecursion(), source, "best", inputs, contains=["def solve(capacity, n):"])
 
 
@@ -50,7 +52,13 @@ def ways(coins, amount):
     return ways(coins, amount - coins[0]) + ways(coins[1:], amount)
 """
     inputs = [([1, 2, 5], 11), ([], 3), ([2], 3), ([3, 5, 7, 8], 40)]
-    improve(MemoiseRecursion(), source, "ways", inputs, contains=["solve(start + 1, amount)", "start >= len(coins)"])
+    improve(
+        MemoiseRecursion(),
+        source,
+        "ways",
+        inputs,
+        contains=["solve(start + 1, amount)", "start >= len(coins)"],
+    )
 
 
 def test_two_sequences_have_an_index_each(improve):
@@ -105,7 +113,14 @@ def tour(left, here):
         return here
     return min(abs(here - p) + tour(left[:i] + left[i + 1:], p) for i, p in enumerate(left))
 """
-    improve(MemoiseRecursion(), source, "tour", [([3, 9, 1, 7, 4], 0), ([], 2)], site=1, contains=["solve(tuple(left)"])
+    improve(
+        MemoiseRecursion(),
+        source,
+        "tour",
+        [([3, 9, 1, 7, 4], 0), ([], 2)],
+        site=1,
+        contains=["solve(tuple(left)"],
+    )
 
 
 def test_sets_may_be_passed_as_frozen_sets(improve):

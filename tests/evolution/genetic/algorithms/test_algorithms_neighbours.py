@@ -85,5 +85,7 @@ def test_a_search_by_while_stops_at_the_same_place(improve, applies, search):
     ],
 )
 def test_other_searches_are_left_alone(applies, search):
-    source = f"def f(xs, j):\n    out = []\n    for i in range(len(xs)):\n        {search}\n    return out, j\n"
+    source = (
+        f"def f(xs, j):\n    out = []\n    for i in range(len(xs)):\n        {search}\n    return out, j\n"
+    )
     assert not applies(NearestByStack(), source)

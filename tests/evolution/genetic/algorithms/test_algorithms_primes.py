@@ -157,4 +157,10 @@ def longest(limit):
 @pytest.mark.parametrize("step", ["r = (r * b) % m", "r *= b\n        r %= m"])
 def test_powers_modulo_a_number_are_built_in(improve, step):
     source = f"def f(b, e, m):\n    r = 1\n    for _ in range(e):\n        {step}\n    return r\n"
-    improve(ModularPower(), source, "f", [(b, e, m) for b in (2, 3, 7) for e in range(6) for m in (1, 5, 12)], contains=["pow("])
+    improve(
+        ModularPower(),
+        source,
+        "f",
+        [(b, e, m) for b in (2, 3, 7) for e in range(6) for m in (1, 5, 12)],
+        contains=["pow("],
+    )

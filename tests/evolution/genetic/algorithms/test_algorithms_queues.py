@@ -35,7 +35,13 @@ def huffman(text):
     ],
 )
 def test_trees_are_merged_through_a_heap(improve, step):
-    improve(HeapQueue(), HUFFMAN.format(step=step), "huffman", TEXTS, contains=["heapq.heappop(heap)[-1]", "next(ticks)"])
+    improve(
+        HeapQueue(),
+        HUFFMAN.format(step=step),
+        "huffman",
+        TEXTS,
+        contains=["heapq.heappop(heap)[-1]", "next(ticks)"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -60,7 +66,9 @@ def cost(lengths):
         ropes.append(a + b)
     return total
 """
-    improve(HeapQueue(), source, "cost", LISTS, contains=["heapq.heapify(ropes)", "heapq.heappush(ropes, a + b)"])
+    improve(
+        HeapQueue(), source, "cost", LISTS, contains=["heapq.heapify(ropes)", "heapq.heappush(ropes, a + b)"]
+    )
 
 
 def test_events_are_taken_in_order_of_time(improve):
@@ -84,10 +92,41 @@ def simulate(delays):
 @pytest.mark.parametrize(
     "step",
     [
-        "queue.sort()\n        x = queue.pop(0)\n        out.append(queue[-1] if queue else x)",
         "queue.sort(reverse=True)\n        x = queue.pop(0)",
         "queue.sort()\n        x = queue.pop()",
-        "x = min(queue)\n        queue.remove(x)\n        y = max(queue)",
+        "queue = sorted(queue)\n        x = queue[-1]\n        queue.pop(-1)",
+        "x = max(queue)\n        queue.remove(x)",
+        "x = queue[0]\n        for q in queue:\n            if q > x:\n                x = q\n        queue.remove(x)",
+        "best = 0\n        for k in range(1, len(queue)):\n            if queue[k] > queue[best]:\n"
+        "                best = k\n        x = queue.pop(best)",
+    ],
+)
+def test_the_largest_may_be_taken_too(improve, step):
+    source = f"""
+def smash(queue):
+    log = []
+    while len(queue) > 0:
+        {step}
+        log.append(x)
+        if x > 3:
+            queue.append(x // 2)
+    return log
+"""
+    after = improve(HeapQueue(), source, "smash", [])
+    for (stones,) in LISTS:
+        space = {}
+        exec(source, space)
+        old = space["smash"](list(stones))
+        exec(after, space)
+        assert space["smash"](list(stones)) == old
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        "queue.sort()\n        x = queue.pop(0)\n        out.append(queue[-1] if queue else x)",
+        "x = min(queue)\n        queue.remove(x)\n        y = max(queue)\n        queue.remove(y)",
+        "queue.sort()\n        x = queue.pop()\n        y = queue.pop(0)",
         "x = queue.pop(0)",
         "other = sorted(queue)\n        x = queue.pop(0)",
         "queue.sort()\n        queue.append(queue[0])\n        x = 0",

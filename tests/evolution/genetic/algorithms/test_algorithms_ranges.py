@@ -111,5 +111,7 @@ def test_extremes_of_slices_of_one_width_are_found(improve, kind):
     ],
 )
 def test_other_loops_are_left_alone(applies, loops):
-    source = f"def f(xs, k):\n    for i in range(len(xs)):\n        t = 0\n        {loops}\n        print(t)\n"
+    source = (
+        f"def f(xs, k):\n    for i in range(len(xs)):\n        t = 0\n        {loops}\n        print(t)\n"
+    )
     assert not applies(RangeTable(), source)

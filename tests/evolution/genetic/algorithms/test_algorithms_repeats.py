@@ -59,8 +59,12 @@ def power(m, n):
 
 
 def test_steps_that_are_no_products_are_not_squared(applies):
-    assert not applies(PowerBySquaring(), "def f(r, m, n):\n    for _ in range(n):\n        r = r - m\n    return r\n")
-    assert not applies(PowerBySquaring(), "def f(r, n):\n    for _ in range(n):\n        r = 2 + 2\n    return r\n")
+    assert not applies(
+        PowerBySquaring(), "def f(r, m, n):\n    for _ in range(n):\n        r = r - m\n    return r\n"
+    )
+    assert not applies(
+        PowerBySquaring(), "def f(r, n):\n    for _ in range(n):\n        r = 2 + 2\n    return r\n"
+    )
 
 
 @pytest.mark.parametrize(

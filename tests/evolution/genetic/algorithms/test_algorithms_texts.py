@@ -16,7 +16,9 @@ from peagen_ray.evolution.mutators.genetic.algorithms.texts import (
 
 RNG = random.Random(51)
 TEXTS = [("".join(RNG.choices("abcd", k=n)),) for n in range(14)]
-PAIRS = [("".join(RNG.choices("ab", k=n)), "".join(RNG.choices("ab", k=RNG.randint(1, 3)))) for n in range(14)]
+PAIRS = [
+    ("".join(RNG.choices("ab", k=n)), "".join(RNG.choices("ab", k=RNG.randint(1, 3)))) for n in range(14)
+]
 
 
 @pytest.mark.parametrize(
@@ -33,7 +35,13 @@ PAIRS = [("".join(RNG.choices("ab", k=n)), "".join(RNG.choices("ab", k=RNG.randi
     ],
 )
 def test_the_longest_part_without_repeats_is_a_window(improve, body):
-    improve(DistinctWindow(), f"def f(s):\n    best = 0\n    {body}\n    return best\n", "f", TEXTS, contains=["last"])
+    improve(
+        DistinctWindow(),
+        f"def f(s):\n    best = 0\n    {body}\n    return best\n",
+        "f",
+        TEXTS,
+        contains=["last"],
+    )
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,9 @@ def f(n, step=2):
 
 def test_recursion_that_is_not_returned_at_once_is_no_loop(applies):
     assert not applies(TailRecursion(), "def f(n):\n    return n and 1 + f(n - 1)\n")
-    assert not applies(TailRecursion(), "def f(n):\n    for i in range(n):\n        return f(i)\n    return n\n")
+    assert not applies(
+        TailRecursion(), "def f(n):\n    for i in range(n):\n        return f(i)\n    return n\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -80,7 +82,10 @@ def test_only_calls_for_smaller_numbers_go_bottom_up(applies):
     ("source", "inputs"),
     [
         ("def f(xs):\n    if not xs:\n        return 0\n    return xs[0] + f(xs[1:])\n", [*LISTS, ([],)]),
-        ("def f(xs):\n    if len(xs) == 0:\n        return []\n    return f(xs[1:]) + [xs[0] * 2]\n", [*LISTS, ([],)]),
+        (
+            "def f(xs):\n    if len(xs) == 0:\n        return []\n    return f(xs[1:]) + [xs[0] * 2]\n",
+            [*LISTS, ([],)],
+        ),
         ("def f(s):\n    if s == '':\n        return ''\n    return f(s[1:]) + s[0]\n", [("abc",), ("",)]),
         (
             "def f(xs):\n    if len(xs) == 1:\n        return xs[0]\n    rest = f(xs[1:])\n"

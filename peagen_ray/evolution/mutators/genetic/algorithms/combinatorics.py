@@ -5,7 +5,11 @@ from __future__ import annotations
 from peagen_ray.evolution.mutators.genetic.base import Operator
 from peagen_ray.evolution.mutators.genetic.canonical.recipes import Cookbook, Recipe
 
-_BASES = ("if len(XS) <= 1:\n        return [XS]", "if len(XS) == 0:\n        return [{0}]", "if not XS:\n        return [{0}]")
+_BASES = (
+    "if len(XS) <= 1:\n        return [XS]",
+    "if len(XS) == 0:\n        return [{0}]",
+    "if not XS:\n        return [{0}]",
+)
 _LOOP = """
     OUT = []
     for I in range(len(XS)):
@@ -103,7 +107,11 @@ _MINORS = (
             MINOR.append(ROW)
 """,
 )
-_SIGNED = ("(-1) ** C * M[0][C] * F(MINOR)", "M[0][C] * (-1) ** C * F(MINOR)", "M[0][C] * F(MINOR) * (-1) ** C")
+_SIGNED = (
+    "(-1) ** C * M[0][C] * F(MINOR)",
+    "M[0][C] * (-1) ** C * F(MINOR)",
+    "M[0][C] * F(MINOR) * (-1) ** C",
+)
 
 
 class Determinant(Cookbook):

@@ -159,7 +159,11 @@ def _entry(condition: ast.expr, item: str) -> tuple[ast.Subscript, ast.expr] | N
     """``table[item]`` and the constant that it must equal."""
     if isinstance(condition, ast.Compare) and isinstance(condition.ops[0], ast.Eq):
         entry, wanted = condition.left, condition.comparators[0]
-        if isinstance(entry, ast.Subscript) and equal(entry.slice, name(item)) and isinstance(wanted, ast.Constant):
+        if (
+            isinstance(entry, ast.Subscript)
+            and equal(entry.slice, name(item))
+            and isinstance(wanted, ast.Constant)
+        ):
             return (entry, wanted) if item not in names_in(entry.value) else None
     return None
 
@@ -265,7 +269,11 @@ def _merge(form: Form, loop: ast.For) -> Merge | None:
     entry, new = inner[0].targets[0], inner[0].value
     if not isinstance(entry, ast.Subscript) or not equal(entry.slice, loop.target):
         return None
-    if not isinstance(test, ast.Compare) or not isinstance(test.ops[0], ast.Eq) or not equal(test.left, entry):
+    if (
+        not isinstance(test, ast.Compare)
+        or not isinstance(test.ops[0], ast.Eq)
+        or not equal(test.left, entry)
+    ):
         return None
     old = test.comparators[0]
     if loop.target.id in names_in(old) | names_in(new) or not is_fixed(loop.iter, around):
@@ -375,4 +383,3 @@ for K in NODES:
 
 
 OPERATORS: tuple[Operator, ...] = (FirstReady(), MergeClasses(), RowsOfPaths())
-

@@ -48,7 +48,10 @@ for A in range(R - 1, R + 2):
 def _neighbours() -> tuple[Recipe, ...]:
     """The shapes of a loop that counts the cells around one."""
     recipes = []
-    for cell, hoisted in (("COUNT += {0}", _NUMBERS), ("if {0} == ALIVE:\n                COUNT += 1", _FLAGS)):
+    for cell, hoisted in (
+        ("COUNT += {0}", _NUMBERS),
+        ("if {0} == ALIVE:\n                COUNT += 1", _FLAGS),
+    ):
         for apart in _APART:
             step = cell.format("G[R + DR][C + DC]")
             recipes.append(Recipe(_AROUND.format(f"{apart} and {_INSIDE}", step), _COUNT, hoisted=hoisted))

@@ -9,6 +9,7 @@ from peagen_ray.evolution.mutators.genetic.algorithms.scans import Scan, scans
 from peagen_ray.evolution.mutators.genetic.base import (
     Draft,
     Operator,
+    every,
     loaded,
     parse_expression,
     parse_statements,
@@ -172,16 +173,15 @@ def _removes(statement: ast.stmt, owner: ast.expr) -> bool:
 
 def _is_shrinking(scan: Scan) -> bool:
     """Whether the loop around takes items out of the domain or of the table."""
-    every = list(walk_block(scan.around.body))
-    return any(_removes(s, scan.domain) or _removes(s, scan.table) for s in every)
+    return any(_removes(s, scan.domain) or _removes(s, scan.table) for s in walk_block(scan.around.body))
 
 
 def _alive(scan: Scan) -> list[ast.expr]:
     """The conditions under which an item may still be chosen."""
-    every = list(walk_block(scan.around.body))
+    inside = list(walk_block(scan.around.body))
     alive = []
     for owner in [scan.table] if equal(scan.table, scan.domain) else [scan.table, scan.domain]:
-        if any(_removes(s, owner) for s in every):
+        if any(_removes(s, owner) for s in inside):
             alive.append(ast.Compare(left=name(scan.item), ops=[ast.In()], comparators=[clone(owner)]))
     return alive
 
@@ -265,15 +265,15 @@ def _as_set(scan: Scan) -> list[ast.stmt]:
     for statement in walk_block([scan.around]):
         node = _method_call(statement, domain)
         plain += node is not None and _name_of(node) in {"remove", "discard", "add"}
-        for each in ast.walk(statement) if not isinstance(statement, (ast.For, ast.While, ast.If)) else ():
+        for each in every(statement) if not isinstance(statement, (ast.For, ast.While, ast.If)) else ():
             if isinstance(each, ast.Compare) and isinstance(each.ops[0], (ast.In, ast.NotIn)):
                 plain += equal(each.comparators[0], domain)
         test = statement.test if isinstance(statement, (ast.While, ast.If)) else None
         if test is not None:
-            asked = sum(isinstance(n, ast.Name) and n.id == domain.id for n in ast.walk(test))
+            asked = sum(isinstance(n, ast.Name) and n.id == domain.id for n in every(test))
             plain += asked
     plain += 1
-    used = sum(isinstance(n, ast.Name) and n.id == domain.id for n in ast.walk(scan.around))
+    used = sum(isinstance(n, ast.Name) and n.id == domain.id for n in every(scan.around))
     after = _after(scan)
     if used != plain or any(domain.id in loaded(s) for s in after):
         return []

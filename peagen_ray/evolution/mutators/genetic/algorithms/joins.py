@@ -127,9 +127,7 @@ def _together(parts: Sequence[ast.expr]) -> ast.expr:
     return made[0] if len(made) == 1 else ast.Tuple(elts=made, ctx=ast.Load())
 
 
-def _sides(
-    condition: ast.expr, loop: ast.For, outer: Loop, span: Span
-) -> tuple[ast.expr, ast.expr] | None:
+def _sides(condition: ast.expr, loop: ast.For, outer: Loop, span: Span) -> tuple[ast.expr, ast.expr] | None:
     """The key and what it must equal, for a condition that compares them."""
     if not isinstance(condition, ast.Compare) or not isinstance(condition.ops[0], ast.Eq):
         return None
@@ -157,7 +155,11 @@ def _solved(terms: list[tuple[int, ast.expr]], own: set[str]) -> Iterator[tuple[
     """A sum that is zero, with the terms that mention the inner variables on the left."""
     mine = [(s, t) for s, t in terms if names_in(t) & own]
     other = [(s, t) for s, t in terms if not names_in(t) & own]
-    if not mine or not other or any(isinstance(t, ast.Constant) and isinstance(t.value, str) for _, t in terms):
+    if (
+        not mine
+        or not other
+        or any(isinstance(t, ast.Constant) and isinstance(t.value, str) for _, t in terms)
+    ):
         return
     sign = mine[0][0]
     key = sum_of([(s * sign, clone(t)) for s, t in mine])

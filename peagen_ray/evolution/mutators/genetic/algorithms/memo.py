@@ -12,7 +12,14 @@ from peagen_ray.evolution.mutators.genetic.algorithms.recursion import (
     is_negative,
     recursions,
 )
-from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, Operator, parse_expression, stored
+from peagen_ray.evolution.mutators.genetic.base import (
+    Draft,
+    FunctionNode,
+    Operator,
+    every,
+    parse_expression,
+    stored,
+)
 from peagen_ray.evolution.mutators.genetic.canonical.trees import call, name
 from peagen_ray.evolution.mutators.genetic.nodes import is_call, is_constant, mutated, negated
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit
@@ -112,8 +119,8 @@ def _repeats(recursion: Recursion) -> bool:
     """Whether one call may lead to several."""
     looped = any(
         isinstance(n, (ast.For, ast.While, ast.comprehension, ast.GeneratorExp, ast.ListComp))
-        and any(c in set(recursion.calls) for c in ast.walk(n))
-        for n in ast.walk(recursion.function)
+        and any(c in set(recursion.calls) for c in every(n))
+        for n in every(recursion.function)
     )
     return looped or len(recursion.calls) > 1
 
@@ -122,7 +129,7 @@ def _is_scalar(recursion: Recursion, parameter: str) -> bool:
     """Whether a parameter is a number as far as can be seen: it is only passed on, or computed with."""
     if recursion.role(parameter) is not Role.KEY:
         return recursion.role(parameter) is Role.SAME
-    return not any(_contains(node, parameter) for node in ast.walk(recursion.function))
+    return not any(_contains(node, parameter) for node in every(recursion.function))
 
 
 def _contains(node: ast.AST, parameter: str) -> bool:
@@ -207,7 +214,9 @@ class _Indexed(ast.NodeTransformer):
         """The part of the sequence that is meant."""
         lower = name(self._index) if self._suffix else None
         upper = None if self._suffix else name(self._index)
-        return ast.Subscript(value=name(self._parameter), slice=ast.Slice(lower=lower, upper=upper), ctx=ast.Load())
+        return ast.Subscript(
+            value=name(self._parameter), slice=ast.Slice(lower=lower, upper=upper), ctx=ast.Load()
+        )
 
     def _empty(self) -> ast.expr:
         if self._suffix:
@@ -297,7 +306,9 @@ class CacheNested(Edit[FunctionNode]):
 
     def sites(self, draft: Draft) -> list[FunctionNode]:
         """Functions within functions that call themselves in two places, or in a loop."""
-        return [r.function for r in recursions(draft) if _repeats(r) and draft.enclosing(r.function) is not None]
+        return [
+            r.function for r in recursions(draft) if _repeats(r) and draft.enclosing(r.function) is not None
+        ]
 
     def edit(self, draft: Draft, site: FunctionNode) -> bool:
         """Decorate the function."""
@@ -341,10 +352,14 @@ class CacheHelper(Edit[HelperSite]):
         pure = {f.name for f in draft.functions() if _is_cacheable(draft, f)}
         found: dict[tuple[FunctionNode, str], HelperSite] = {}
         for caller in draft.functions():
-            for loop in ast.walk(caller):
+            for loop in every(caller):
                 if isinstance(loop, (ast.For, ast.While, ast.comprehension, ast.ListComp, ast.GeneratorExp)):
-                    for node in ast.walk(loop):
-                        helper = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+                    for node in every(loop):
+                        helper = (
+                            node.func.id
+                            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+                            else ""
+                        )
                         if helper in pure and helper != caller.name and cast("ast.Call", node).args:
                             found.setdefault((caller, helper), HelperSite(caller, helper))
         return list(found.values())
@@ -352,7 +367,7 @@ class CacheHelper(Edit[HelperSite]):
     def edit(self, draft: Draft, site: HelperSite) -> bool:
         """Make the cache at the top of the caller, and call it everywhere in the caller."""
         cached = draft.fresh(f"cached_{site.helper}")
-        for node in ast.walk(site.caller):
+        for node in every(site.caller):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == site.helper:
                 node.func = name(cached)
         make = ast.Assign(
@@ -368,13 +383,17 @@ class CacheHelper(Edit[HelperSite]):
 
 def _is_cacheable(draft: Draft, function: FunctionNode) -> bool:
     """Whether a module-level function returns something and changes nothing that it did not make itself."""
-    if not isinstance(function, ast.FunctionDef) or function not in draft.tree.body or function.decorator_list:
+    if (
+        not isinstance(function, ast.FunctionDef)
+        or function not in draft.tree.body
+        or function.decorator_list
+    ):
         return False
-    returns = any(isinstance(n, ast.Return) and n.value is not None for n in ast.walk(function))
+    returns = any(isinstance(n, ast.Return) and n.value is not None for n in every(function))
     acts = any(
         isinstance(n, (ast.Yield, ast.YieldFrom, ast.Global, ast.Nonlocal))
         or (isinstance(n, ast.Name) and n.id in {"print", "input"})
-        for n in ast.walk(function)
+        for n in every(function)
     )
     foreign = {place.split(".")[0] for place in mutated(function)} - stored(function)
     return returns and not acts and not foreign and bool(function.args.args)

@@ -136,7 +136,11 @@ def _by_for(form: Form, loop: ast.For) -> Nearest | None:
     body = form.solid(loop.body)
     if len(body) != 1 or not isinstance(body[0], ast.If) or body[0].orelse or loop.orelse:
         return None
-    if not isinstance(loop.target, ast.Name) or not isinstance(loop.iter, ast.Call) or not is_call(loop.iter, "range"):
+    if (
+        not isinstance(loop.target, ast.Name)
+        or not isinstance(loop.iter, ast.Call)
+        or not is_call(loop.iter, "range")
+    ):
         return None
     inner = form.solid(body[0].body)
     if not ends(inner) or isinstance(inner[-1], ast.Continue):
@@ -160,7 +164,11 @@ def _by_while(form: Form, loop: ast.While) -> Nearest | None:
     if len(body) != 1 or len(tests) != 2 or not isinstance(body[0], ast.AugAssign) or loop.orelse:
         return None
     step, inside = body[0], tests[0]
-    if not isinstance(step.target, ast.Name) or not is_constant(step.value, 1) or not isinstance(inside, ast.Compare):
+    if (
+        not isinstance(step.target, ast.Name)
+        or not is_constant(step.value, 1)
+        or not isinstance(inside, ast.Compare)
+    ):
         return None
     there = step.target
     low, high = inside.left, inside.comparators[0]

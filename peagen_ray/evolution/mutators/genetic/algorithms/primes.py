@@ -6,10 +6,9 @@ import ast
 from collections.abc import Iterator, Set
 from dataclasses import dataclass
 
-from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, Operator, parse_statements
+from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, Operator, every, parse_statements
 from peagen_ray.evolution.mutators.genetic.canonical.recipes import Cookbook, Found, Recipe
 from peagen_ray.evolution.mutators.genetic.canonical.trees import (
-
     call,
     clone,
     item,
@@ -202,7 +201,7 @@ class SieveCalls(Edit[SieveSite]):
         testers = {f.name for f in draft.functions() if _divides(f)}
         found = []
         for function in draft.functions():
-            for node in ast.walk(function):
+            for node in every(function):
                 site = _sieve_site(draft, node, testers) if function.name not in testers else None
                 if site is not None:
                     found.append(site)
@@ -227,15 +226,15 @@ def _divides(function: FunctionNode) -> bool:
     names = parameters(function)
     if len(names) != 1 or not isinstance(function, ast.FunctionDef) or function.decorator_list:
         return False
-    loops = [n for n in ast.walk(function) if isinstance(n, (ast.For, ast.While, ast.comprehension))]
+    loops = [n for n in every(function) if isinstance(n, (ast.For, ast.While, ast.comprehension))]
     remainders = any(
         isinstance(n, ast.BinOp) and isinstance(n.op, ast.Mod) and names[0] in names_in(n.left)
-        for n in ast.walk(function)
+        for n in every(function)
     )
-    returns = [n.value for n in ast.walk(function) if isinstance(n, ast.Return)]
+    returns = [n.value for n in every(function) if isinstance(n, ast.Return)]
     flags = {
         n.targets[0].id
-        for n in ast.walk(function)
+        for n in every(function)
         if isinstance(n, ast.Assign) and isinstance(n.targets[0], ast.Name) and _is_flag(n.value, frozenset())
     }
     return bool(loops) and remainders and bool(returns) and all(_is_flag(v, flags) for v in returns)
@@ -272,7 +271,7 @@ def _sieve_site(draft: Draft, node: ast.AST, testers: set[str]) -> SieveSite | N
 
 
 def _calls_for(part: ast.AST, testers: set[str], variable: str) -> Iterator[ast.Call]:
-    for node in ast.walk(part):
+    for node in every(part):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in testers:
             if len(node.args) == 1 and isinstance(node.args[0], ast.Name) and node.args[0].id == variable:
                 yield node
@@ -511,4 +510,3 @@ OPERATORS: tuple[Operator, ...] = (
     ChainLengths(),
     ModularPower(),
 )
-

@@ -1,4 +1,4 @@
-"""A heap in the place of a list that is sorted, or searched for its smallest item, again and again."""
+"""A heap in the place of a list that is sorted, or searched for an extreme item, again and again."""
 
 from __future__ import annotations
 
@@ -6,7 +6,13 @@ import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from peagen_ray.evolution.mutators.genetic.base import Draft, Operator, parse_expression, parse_statements
+from peagen_ray.evolution.mutators.genetic.base import (
+    Draft,
+    Operator,
+    every,
+    parse_expression,
+    parse_statements,
+)
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import conjuncts, normalised
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
 from peagen_ray.evolution.mutators.genetic.canonical.normal import Forms
@@ -29,13 +35,14 @@ _ITEM = "ITEM"
 
 @dataclass
 class Queue:
-    """A list from which a loop always takes the smallest item.
+    """A list from which a loop always takes the smallest item, or always the largest.
 
     Attributes:
         form: the function in normal form.
         around: the loop.
         queue: the name of the list.
-        key: what items are compared by, an expression of ``ITEM``; None for the items themselves.
+        key: what items are compared by, an expression of ``ITEM``, negative where the largest is taken;
+            None for the items themselves.
         dropped: statements that are no longer needed, such as the sorting.
         taken: statements that take the smallest item, with the variable that they put it into.
         pops: expressions whose value is the smallest item, which they take.
@@ -55,7 +62,7 @@ class Queue:
 
 
 class HeapQueue(Edit[Queue]):
-    """Makes a heap of a list that a loop sorts, or scans, to take out its smallest item.
+    """Makes a heap of a list that a loop sorts, or scans, to take out its smallest or largest item.
 
     Before::
 
@@ -124,7 +131,7 @@ class HeapQueue(Edit[Queue]):
 def _names_taken_from(loop: Loop) -> set[str]:
     """Names of the lists that a loop takes items from."""
     found: set[str] = set()
-    for node in (n for s in loop.body for n in ast.walk(s)):
+    for node in (n for s in loop.body for n in every(s)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr in {"pop", "remove"} and isinstance(node.func.value, ast.Name):
                 found.add(node.func.value.id)
@@ -134,26 +141,40 @@ def _names_taken_from(loop: Loop) -> set[str]:
 
 
 def _queue(form: Form, loop: Loop, queue: str) -> Queue | None:
-    """How a loop uses a list, if it always takes the smallest item."""
+    """How a loop uses a list, if it always takes the smallest item, or always the largest."""
     made = Queue(form, loop, queue)
-    keys: list[ast.expr | None] = []
+    keys: list[tuple[ast.expr, bool]] = []
     statements = [s for s in walk_block(loop.body) if s not in form.ghosts]
     chain = form.chain(loop)
     after = [s for b, on in chain for s in walk_block(b[b.index(on) + 1 :]) if s not in form.ghosts]
     if not any(_orders(s, queue) is not None for s in statements):
         return None
     handled: set[ast.stmt] = set()
-    for statement in [loop, *statements, *after]:
-        if statement in handled or queue not in _own_names(statement):
-            continue
+    users = [s for s in (loop, *statements, *after) if queue in _own_names(s)]
+    for statement in users:
+        _Steps(made, statement, keys, handled).scans()
+    for statement in users:
         steps = _Steps(made, statement, keys, handled)
-        if not (steps.sorts() or steps.scans() or steps.adds() or steps.asks()):
+        if statement not in handled and not (steps.sorts() or steps.adds() or steps.asks()):
             return None
-    distinct = {None if k is None else ast.dump(k) for k in keys}
-    if len(distinct) != 1 or not (made.taken or made.pops):
+    ends = {_is_first(e) for _, e in [*made.pops, *made.asked]} - {None}
+    if len({(ast.dump(k), up) for k, up in keys}) != 1 or not (made.taken or made.pops) or len(ends) > 1:
         return None
-    made.key = keys[0]
+    key, rises = keys[0]
+    smallest = rises if ends <= {True} else not rises
+    if not smallest:
+        key = ast.UnaryOp(op=ast.USub(), operand=key)
+    made.key = None if equal(key, name(_ITEM)) else key
     return made
+
+
+def _is_first(node: ast.expr) -> bool | None:
+    """Whether an expression means the first item of a list, or the last; None when it means neither."""
+    if isinstance(node, ast.Subscript):
+        return is_constant(node.slice, 0)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+        return bool(node.args) and is_constant(node.args[0], 0)
+    return None
 
 
 def _own_names(statement: ast.stmt) -> set[str]:
@@ -163,37 +184,43 @@ def _own_names(statement: ast.stmt) -> set[str]:
     return {n for e in flat if isinstance(e, ast.expr) for n in names_in(e)}
 
 
-def _orders(statement: ast.stmt, queue: str) -> ast.expr | None:
-    """``ITEM``, or the key of it, of a statement that sorts a list in ascending order, or takes its minimum."""
+def _orders(statement: ast.stmt, queue: str) -> tuple[ast.expr, bool] | None:
+    """``ITEM``, or the key of it, of a statement that sorts a list or takes its minimum; whether that rises."""
     node = statement.value if isinstance(statement, (ast.Expr, ast.Assign)) else None
     if not isinstance(node, ast.Call):
-        return _scanned_key(statement, queue)
-    sorts = isinstance(node.func, ast.Attribute) and node.func.attr == "sort" and equal(node.func.value, name(queue))
-    again = (is_call(node, "sorted") or is_call(node, "min")) and bool(node.args) and equal(node.args[0], name(queue))
-    if not sorts and not again:
+        scan = _scan(statement, queue)
+        return None if scan is None else (scan[1], scan[3])
+    sorts = isinstance(node.func, ast.Attribute) and node.func.attr == "sort"
+    if sorts:
+        of: ast.expr | None = node.func.value if isinstance(node.func, ast.Attribute) else None
+    else:
+        known = any(is_call(node, n) for n in ("sorted", "min", "max"))
+        of = node.args[0] if known and len(node.args) == 1 else None
+    if of is None or not equal(of, name(queue)):
         return None
     given = {k.arg: k.value for k in node.keywords}
-    if not given:
-        return name(_ITEM)
-    key = given.get("key")
-    if set(given) == {"key"} and isinstance(key, ast.Lambda) and len(key.args.args) == 1:
-        return normalised(substituted(key.body, {key.args.args[0].arg: name(_ITEM)}))
-    if set(given) == {"key"} and isinstance(key, ast.Name):
-        return call(key.id, name(_ITEM))
-    return None
+    falls = is_constant(given.pop("reverse", None), True) or is_call(node, "max")
+    key = given.pop("key", None)
+    if given:
+        return None
+    if key is None:
+        return name(_ITEM), not falls
+    if isinstance(key, ast.Lambda) and len(key.args.args) == 1:
+        return normalised(substituted(key.body, {key.args.args[0].arg: name(_ITEM)})), not falls
+    return (call(key.id, name(_ITEM)), not falls) if isinstance(key, ast.Name) else None
 
 
-def _scanned_key(statement: ast.stmt, queue: str) -> ast.expr | None:
-    """The key by which a loop over a list, or over its indices, finds the smallest item."""
-    found = _scan(statement, queue)
-    return None if found is None else found[1]
-
-
-def _scan(statement: ast.stmt, queue: str) -> tuple[str, ast.expr, bool] | None:
-    """The variable for the smallest item, the key, and whether the variable is an index."""
-    if not isinstance(statement, ast.For) or not isinstance(statement.target, ast.Name) or len(statement.body) != 1:
+def _scan(statement: ast.stmt, queue: str) -> tuple[str, ast.expr, bool, bool] | None:
+    """The variable for what a loop finds, the key, whether it is an index, and whether the smallest wins."""
+    if (
+        not isinstance(statement, ast.For)
+        or not isinstance(statement.target, ast.Name)
+        or len(statement.body) != 1
+    ):
         return None
     test = statement.body[0]
+    if isinstance(test, ast.Assign) and equal(statement.iter, name(queue)):
+        return _extreme(test, statement.target.id)
     if not isinstance(test, ast.If) or test.orelse or len(test.body) != 1 or len(conjuncts(test.test)) != 1:
         return None
     note, mine = test.body[0], statement.target.id
@@ -205,12 +232,27 @@ def _scan(statement: ast.stmt, queue: str) -> tuple[str, ast.expr, bool] | None:
     by_index = is_call(statement.iter, "range", 2) and queue in names_in(statement)
     if not by_index and not equal(statement.iter, name(queue)):
         return None
-    if not isinstance(to, ast.Name) or not isinstance(compare, ast.Compare) or not isinstance(compare.ops[0], ast.Lt):
+    if (
+        not isinstance(to, ast.Name)
+        or not isinstance(compare, ast.Compare)
+        or not isinstance(compare.ops[0], ast.Lt)
+    ):
         return None
-    best = substituted(compare.left, {mine: to})
-    if not equal(best, compare.comparators[0]):
-        return None
-    return to.id, _key_of(compare.left, queue, mine, by_index), by_index
+    low, high = compare.left, compare.comparators[0]
+    for key, other in ((low, high), (high, low)):
+        if mine in names_in(key) and equal(substituted(key, {mine: name(to.id)}), other):
+            return to.id, _key_of(key, queue, mine, by_index), by_index, key is low
+    return None
+
+
+def _extreme(note: ast.Assign, mine: str) -> tuple[str, ast.expr, bool, bool] | None:
+    """As :func:`_scan`, for ``x = max(x, item)``."""
+    to, value = note.targets[0], note.value
+    for kind in ("max", "min"):
+        if isinstance(to, ast.Name) and isinstance(value, ast.Call) and is_call(value, kind, 2):
+            if any(equal(a, to) for a in value.args) and any(equal(a, name(mine)) for a in value.args):
+                return to.id, name(_ITEM), False, kind == "min"
+    return None
 
 
 def _key_of(node: ast.expr, queue: str, variable: str, by_index: bool) -> ast.expr:
@@ -222,35 +264,35 @@ class _Steps:
     """Says what one statement does with a queue, and notes it."""
 
     def __init__(
-        self, made: Queue, statement: ast.stmt, keys: list[ast.expr | None], handled: set[ast.stmt]
+        self, made: Queue, statement: ast.stmt, keys: list[tuple[ast.expr, bool]], handled: set[ast.stmt]
     ) -> None:
         self._made = made
         self._statement = statement
         self._keys = keys
         self._handled = handled
 
-    def _note_key(self, key: ast.expr) -> None:
-        self._keys.append(None if equal(key, name(_ITEM)) else key)
-
     def sorts(self) -> bool:
         """Sorting: dropped."""
         node = getattr(self._statement, "value", None)
         key = _orders(self._statement, self._made.queue)
-        if key is None or not isinstance(node, ast.Call) or is_call(node, "min"):
+        if key is None or not isinstance(node, ast.Call) or is_call(node, "min") or is_call(node, "max"):
             return False
         target = self._statement.targets[0] if isinstance(self._statement, ast.Assign) else None
         if target is not None and not equal(target, name(self._made.queue)):
             return False
         self._made.dropped.append(self._statement)
-        self._note_key(key)
+        self._keys.append(key)
         return True
 
     def scans(self) -> bool:
-        """Finding the smallest, by ``min`` or a loop, and the statement that then takes it out."""
+        """Finding an extreme, by a call or a loop, and the statement that then takes it out."""
         queue, statement = self._made.queue, self._statement
         scan = _scan(statement, queue)
         variable, by_index = ("", False) if scan is None else (scan[0], scan[2])
-        if scan is None and isinstance(statement, ast.Assign) and is_call(statement.value, "min"):
+        taken_by_call = isinstance(statement, ast.Assign) and (
+            is_call(statement.value, "min") or is_call(statement.value, "max")
+        )
+        if isinstance(statement, ast.Assign) and taken_by_call:
             variable = statement.targets[0].id if isinstance(statement.targets[0], ast.Name) else ""
         key = _orders(statement, queue)
         if key is None or not variable:
@@ -262,10 +304,14 @@ class _Steps:
         if taker is None or taken is None:
             return False
         start = self._start(block, statement, variable)
-        self._made.dropped.extend([statement, *start, *taken[1:]])
         self._handled.update([*walk_block([statement]), *start, *taken])
-        self._made.taken.append((taken[0], self._target(taken[0], variable)))
-        self._note_key(key)
+        if isinstance(taken[0], ast.Assign) and isinstance(taken[0].targets[0], ast.Name):
+            place, variable, others = taken[0], taken[0].targets[0].id, [statement, *taken[1:]]
+        else:
+            place, others = statement, taken
+        self._made.dropped.extend([*start, *others])
+        self._made.taken.append((place, variable))
+        self._keys.append(key)
         return True
 
     def _start(self, block: list[ast.stmt], scan: ast.stmt, variable: str) -> list[ast.stmt]:
@@ -283,23 +329,28 @@ class _Steps:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == method:
             fits = len(node.args) == 1 and equal(node.args[0], name(variable))
             return [taker] if fits and equal(node.func.value, name(queue)) else None
-        if by_index and isinstance(taker, ast.Assign) and equal(taker.value, item(name(queue), name(variable))):
+        if (
+            by_index
+            and isinstance(taker, ast.Assign)
+            and equal(taker.value, item(name(queue), name(variable)))
+        ):
             block = self._made.form.chain(taker)[-1][0]
             rest = self._made.form.solid(block[block.index(taker) + 1 :])
-            if rest and isinstance(rest[0], (ast.Delete, ast.Expr)) and queue in {n for n in names_in(rest[0])}:
+            if (
+                rest
+                and isinstance(rest[0], (ast.Delete, ast.Expr))
+                and queue in {n for n in names_in(rest[0])}
+            ):
                 return [taker, rest[0]]
         return None
-
-    def _target(self, taker: ast.stmt, variable: str) -> str:
-        if isinstance(taker, ast.Assign) and isinstance(taker.targets[0], ast.Name):
-            return taker.targets[0].id
-        return variable
 
     def adds(self) -> bool:
         """Appending: a push."""
         node = self._statement.value if isinstance(self._statement, ast.Expr) else None
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "append":
-            if equal(node.func.value, name(self._made.queue)) and self._made.queue not in names_in(node.args[0]):
+            if equal(node.func.value, name(self._made.queue)) and self._made.queue not in names_in(
+                node.args[0]
+            ):
                 self._made.added.append((self._statement, node.args[0]))
                 return True
         return False
@@ -307,12 +358,12 @@ class _Steps:
     def asks(self) -> bool:
         """``pop(0)``, ``len``, truth and ``[0]``, wherever they stand."""
         found = list(_uses(self._statement, self._made.queue))
-        every = sum(
+        mentions = sum(
             isinstance(n, ast.Name) and n.id == self._made.queue
             for e in _own_expressions(self._statement)
-            for n in ast.walk(e)
+            for n in every(e)
         )
-        if len(found) != every:
+        if len(found) != mentions:
             return False
         for use in found:
             pops = isinstance(use, ast.Call) and isinstance(use.func, ast.Attribute)
@@ -334,15 +385,23 @@ def _uses(statement: ast.stmt, queue: str) -> Iterator[ast.expr]:
             inner = part.operand if isinstance(part, ast.UnaryOp) else part
             if equal(inner, name(queue)):
                 yield inner
-        for node in ast.walk(expression):
+        for node in every(expression):
             if isinstance(node, ast.Call) and is_call(node, "len", 1) and equal(node.args[0], name(queue)):
                 yield node
-            elif isinstance(node, ast.Subscript) and equal(node.value, name(queue)) and is_constant(node.slice, 0):
-                if isinstance(node.ctx, ast.Load):
+            elif isinstance(node, ast.Subscript) and equal(node.value, name(queue)):
+                if isinstance(node.ctx, ast.Load) and _is_end(node.slice):
                     yield node
-            elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "pop":
-                if equal(node.func.value, name(queue)) and len(node.args) == 1 and is_constant(node.args[0], 0):
+            elif (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Attribute)
+                and node.func.attr == "pop"
+            ):
+                if equal(node.func.value, name(queue)) and (not node.args or _is_end(node.args[0])):
                     yield node
+
+
+def _is_end(index: ast.expr) -> bool:
+    return is_constant(index, 0) or is_constant(index, -1)
 
 
 def _replace(form: Form, statement: ast.stmt, old: ast.expr, new: ast.expr) -> None:
@@ -358,7 +417,7 @@ def rebuilt_once(value: ast.expr, old: ast.expr, new: ast.expr) -> ast.expr:
     """``value`` with one node in the place of another; the others stay the same nodes."""
     if value is old:
         return new
-    for up in ast.walk(value):
+    for up in every(value):
         for field_name, child in ast.iter_fields(up):
             if child is old:
                 setattr(up, field_name, new)
@@ -403,7 +462,9 @@ def _wrapped(site: Queue, heap: str, ticks: str) -> Sequence[ast.stmt]:
 heapq.heapify({heap})
 {ticks} = itertools.count(len({site.queue}))
 """
-    return [substituted(s, {"KEY": substituted(site.key, {_ITEM: name(each)})}) for s in parse_statements(text)]
+    return [
+        substituted(s, {"KEY": substituted(site.key, {_ITEM: name(each)})}) for s in parse_statements(text)
+    ]
 
 
 OPERATORS: tuple[Operator, ...] = (HeapQueue(),)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, statements, stored
+from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, every, statements, stored
 from peagen_ray.evolution.mutators.genetic.canonical.trees import clone
 from peagen_ray.evolution.mutators.genetic.nodes import mutated
 
@@ -84,7 +84,7 @@ def recursion(draft: Draft, function: FunctionNode) -> Recursion | None:
     method = isinstance(draft.parent(function), ast.ClassDef)
     bound = names[0] if method and names else ""
     names = names[1:] if bound else names
-    calls = tuple(n for n in ast.walk(function) if isinstance(n, ast.Call) and _calls(n, function.name, bound))
+    calls = tuple(n for n in every(function) if isinstance(n, ast.Call) and _calls(n, function.name, bound))
     plain = all(not any(isinstance(a, ast.Starred) for a in c.args) for c in calls)
     if not calls or not names or not plain or any(len(c.args) > len(names) for c in calls):
         return None
@@ -106,10 +106,14 @@ def _is_name(node: ast.expr | None, name: str) -> bool:
 
 def _acts(function: ast.FunctionDef) -> bool:
     """Whether a function does something that a remembered result would not do again."""
-    for node in ast.walk(function):
+    for node in every(function):
         if isinstance(node, (ast.Yield, ast.YieldFrom, ast.Await, ast.Global, ast.Nonlocal)):
             return True
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"print", "input"}:
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id in {"print", "input"}
+        ):
             return True
     return False
 
@@ -134,5 +138,5 @@ def is_negative(node: ast.expr) -> bool:
 def returns_self_call(recursion: Recursion, body: Sequence[ast.stmt]) -> list[ast.Return]:
     """The statements that return what a call of the function itself returns."""
     own = set(recursion.calls)
-    every = [s for s in body] + [s for top in body for s in statements(top)]
-    return [s for s in every if isinstance(s, ast.Return) and s.value in own]
+    inside = [*body, *(s for top in body for s in statements(top))]
+    return [s for s in inside if isinstance(s, ast.Return) and s.value in own]

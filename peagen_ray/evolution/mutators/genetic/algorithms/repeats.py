@@ -79,7 +79,9 @@ def _product(found: Found) -> Abstraction:
     step, factor = found.bindings["STEP"], _factor(found)
     assert isinstance(step, Abstraction)
     assert factor is not None
-    body = rebuilt(step.body, lambda n: name("FACTOR") if isinstance(n, ast.expr) and equal(n, factor) else None)
+    body = rebuilt(
+        step.body, lambda n: name("FACTOR") if isinstance(n, ast.expr) and equal(n, factor) else None
+    )
     return Abstraction((*step.parameters, "FACTOR"), body)
 
 
@@ -391,7 +393,10 @@ class BinByDivision(Cookbook):
     RECIPES = tuple(
         Recipe(f"for B in range(N):\n    if {test}:\n        BODY\n", _BIN.format(minus=minus, test=test))
         for minus, tests in (
-            (" - LOW", ("LOW + B * W <= V and V < LOW + (B + 1) * W", "LOW + B * W <= V and V <= LOW + (B + 1) * W")),
+            (
+                " - LOW",
+                ("LOW + B * W <= V and V < LOW + (B + 1) * W", "LOW + B * W <= V and V <= LOW + (B + 1) * W"),
+            ),
             ("", ("B * W <= V and V < (B + 1) * W", "B * W <= V and V <= (B + 1) * W")),
         )
         for test in tests

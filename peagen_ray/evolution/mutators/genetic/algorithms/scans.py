@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import cast
 
-from peagen_ray.evolution.mutators.genetic.base import stored
+from peagen_ray.evolution.mutators.genetic.base import every, stored
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import conjuncts, negated
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
 from peagen_ray.evolution.mutators.genetic.canonical.recipes import form_blocks
@@ -211,7 +211,7 @@ def _only_asks_if_empty(statement: ast.stmt, gathered: str) -> bool:
         asked.add(id(test))
     elif isinstance(test, ast.UnaryOp):
         asked.add(id(test.operand))
-    uses = [n for n in ast.walk(statement) if isinstance(n, ast.Name) and n.id == gathered]
+    uses = [n for n in every(statement) if isinstance(n, ast.Name) and n.id == gathered]
     return all(id(n) in asked for n in uses)
 
 
@@ -219,10 +219,10 @@ def _takes_least(after: list[ast.stmt], gathered: str) -> bool:
     """Whether of gathered pairs only the smallest is used."""
     least = 0
     for statement in after:
-        for node in ast.walk(statement):
+        for node in every(statement):
             if is_call(node, "min", 1) and equal(cast("ast.Call", node).args[0], name(gathered)):
                 least += 1
-    uses = sum(isinstance(n, ast.Name) and n.id == gathered for s in after for n in ast.walk(s))
+    uses = sum(isinstance(n, ast.Name) and n.id == gathered for s in after for n in every(s))
     asks = sum(not _only_asks_if_empty(s, gathered) for s in after)
     return least == 1 and asks == 1 and uses >= 1
 

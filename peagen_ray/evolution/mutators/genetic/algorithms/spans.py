@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from peagen_ray.evolution.mutators.genetic.base import stored
+from peagen_ray.evolution.mutators.genetic.base import every, stored
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import signed_terms
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
 from peagen_ray.evolution.mutators.genetic.canonical.loops import is_changed, resized
@@ -92,7 +92,7 @@ def _is_stored_into(source: ast.expr, statement: ast.stmt) -> bool:
     """Whether a statement puts other items into a list."""
     return any(
         isinstance(n, ast.Subscript) and not isinstance(n.ctx, ast.Load) and equal(n.value, source)
-        for n in ast.walk(statement)
+        for n in every(statement)
     )
 
 

@@ -107,7 +107,9 @@ def _palindromes() -> tuple[Recipe, ...]:
             condition = f"{test} and {size} > len(BEST)"
             recipes.append(Recipe(f"{loops}\n        if {condition}:\n            BEST = {part}", longest))
             measured = _GROW.format(step="", after="    BEST = max(BEST, fresh_high - fresh_low - 1)")
-            recipes.append(Recipe(f"{loops}\n        if {test}:\n            BEST = max(BEST, {size})", measured))
+            recipes.append(
+                Recipe(f"{loops}\n        if {test}:\n            BEST = max(BEST, {size})", measured)
+            )
         counted = _GROW.format(step="COUNT += 1\n        ", after="")
         recipes.append(Recipe(f"{loops}\n        if {test}:\n            COUNT += 1", counted))
     return tuple(recipes)

@@ -10,7 +10,7 @@ from peagen_ray.evolution.mutators.genetic.algorithms.recursion import (
     recursions,
     returns_self_call,
 )
-from peagen_ray.evolution.mutators.genetic.base import Draft, Operator, parse_statements
+from peagen_ray.evolution.mutators.genetic.base import Draft, Operator, every, parse_statements
 from peagen_ray.evolution.mutators.genetic.canonical.recipes import Cookbook, Recipe
 from peagen_ray.evolution.mutators.genetic.canonical.trees import name
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit
@@ -63,8 +63,8 @@ class TailRecursion(Edit[Recursion]):
 def _is_tail(recursion: Recursion) -> bool:
     tail = returns_self_call(recursion, recursion.function.body)
     looped = any(
-        isinstance(n, (ast.For, ast.While, ast.Try, ast.With)) and any(r in set(tail) for r in ast.walk(n))
-        for n in ast.walk(recursion.function)
+        isinstance(n, (ast.For, ast.While, ast.Try, ast.With)) and any(r in set(tail) for r in every(n))
+        for n in every(recursion.function)
     )
     last = recursion.function.body[-1]
     return len(tail) == len(recursion.calls) and not looped and isinstance(last, (ast.Return, ast.If))
@@ -141,7 +141,7 @@ def _descends(recursion: Recursion) -> bool:
     if len(args) < 2 or any(a is None for a in args):
         return False
     for arg in args:
-        for node in ast.walk(cast("ast.expr", arg)):
+        for node in every(cast("ast.expr", arg)):
             if isinstance(node, (ast.Subscript, ast.Attribute, ast.Call)):
                 return False
             if isinstance(node, ast.BinOp) and isinstance(node.op, (ast.Mult, ast.Add)):

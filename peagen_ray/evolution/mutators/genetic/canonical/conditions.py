@@ -6,6 +6,7 @@ import ast
 from collections.abc import Sequence
 from typing import cast
 
+from peagen_ray.evolution.mutators.genetic.base import every
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import (
     condition,
     conjunction,
@@ -70,9 +71,7 @@ def _temporaries(form: Form, node: ast.If) -> dict[str, ast.expr]:
     return found
 
 
-def _become(
-    form: Form, node: ast.If, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt]
-) -> ast.If:
+def _become(form: Form, node: ast.If, test: ast.expr, body: list[ast.stmt], orelse: list[ast.stmt]) -> ast.If:
     made = ast.If(test=test, body=body, orelse=orelse)
     form.derive([node], [made])
     return made
@@ -107,7 +106,7 @@ def _stored(node: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
         return node.targets[0], node.value
     if isinstance(node, ast.AugAssign):
         read = clone(node.target)
-        for each in ast.walk(read):
+        for each in every(read):
             if isinstance(each, (ast.Name, ast.Attribute, ast.Subscript)):
                 each.ctx = ast.Load()
         return node.target, ast.BinOp(left=read, op=node.op, right=node.value)
@@ -151,7 +150,9 @@ def _chosen(test: ast.expr, yes: ast.expr | None, no: ast.expr | None) -> ast.ex
         return negated(test)
     if isinstance(yes, ast.Constant) and isinstance(yes.value, bool) and no is not None and _is_bool(no):
         op = ast.Or() if yes.value else ast.And()
-        return ast.BoolOp(op=op, values=[test if yes.value else negated(test), no]) if _is_bool(test) else None
+        return (
+            ast.BoolOp(op=op, values=[test if yes.value else negated(test), no]) if _is_bool(test) else None
+        )
     if isinstance(test, ast.Compare) and yes is not None and no is not None:
         if isinstance(test.ops[0], (ast.Lt, ast.LtE)):
             value = normalised(ast.IfExp(test=test, body=yes, orelse=no))

@@ -257,7 +257,9 @@ def _offset(node: ast.expr) -> int:
 
 
 def _has_integer(node: ast.expr) -> bool:
-    return any(isinstance(term, ast.Constant) and type(term.value) is int for _, term in signed_terms(node, 1))
+    return any(
+        isinstance(term, ast.Constant) and type(term.value) is int for _, term in signed_terms(node, 1)
+    )
 
 
 def signed_terms(node: ast.expr, sign: int) -> list[tuple[int, ast.expr]]:

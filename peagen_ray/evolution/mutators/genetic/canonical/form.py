@@ -8,7 +8,7 @@ import keyword
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from peagen_ray.evolution.mutators.genetic.base import FunctionNode
+from peagen_ray.evolution.mutators.genetic.base import FunctionNode, every
 from peagen_ray.evolution.mutators.genetic.canonical.trees import assign, blocks, clone, name, walk_block
 from peagen_ray.evolution.mutators.genetic.nodes import equal
 from peagen_ray.evolution.mutators.genetic.tidy import tidied
@@ -28,7 +28,7 @@ class Names:
     def of(cls, tree: ast.AST) -> Names:
         """Every name, parameter, function, class and import of a syntax tree."""
         taken: set[str] = set()
-        for node in ast.walk(tree):
+        for node in every(tree):
             if isinstance(node, ast.Name):
                 taken.add(node.id)
             elif isinstance(node, ast.arg):
@@ -217,9 +217,7 @@ class _Emitter:
         self._edited = edited
         self._used: set[ast.stmt] = set()
 
-    def block(
-        self, block: Sequence[ast.stmt], binds: dict[str, ast.expr], lost: set[str]
-    ) -> list[ast.stmt]:
+    def block(self, block: Sequence[ast.stmt], binds: dict[str, ast.expr], lost: set[str]) -> list[ast.stmt]:
         """Program statements where they can stand, normal form elsewhere.
 
         Args:
@@ -300,7 +298,7 @@ class _Emitter:
 
 def readable(node: ast.stmt) -> ast.stmt:
     """A statement, edited in place, with its new parts written as a person would: ``n > 0`` for ``0 < n``."""
-    for each in ast.walk(node):
+    for each in every(node):
         if isinstance(each, ast.Compare) and not hasattr(each, "lineno") and len(each.ops) == 1:
             mirror = _MIRROR.get(type(each.ops[0]))
             if isinstance(each.left, ast.Constant) and mirror is not None:
@@ -337,15 +335,15 @@ def _header(statement: ast.stmt) -> Iterator[ast.AST]:
 
 
 def _names(node: ast.AST) -> set[str]:
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+    return {n.id for n in every(node) if isinstance(n, ast.Name)}
 
 
 def _written(statement: ast.stmt) -> set[str]:
-    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
+    return {n.id for n in every(statement) if isinstance(n, ast.Name) and not isinstance(n.ctx, ast.Load)}
 
 
 def _read(statement: ast.stmt) -> set[str]:
-    return {n.id for n in ast.walk(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+    return {n.id for n in every(statement) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
 
 
 def _chain(block: list[ast.stmt], wanted: ast.stmt) -> list[tuple[list[ast.stmt], ast.stmt]] | None:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import cast
 
-from peagen_ray.evolution.mutators.genetic.base import FunctionNode, loaded, stored
+from peagen_ray.evolution.mutators.genetic.base import FunctionNode, every, loaded, stored
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import normalised
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
 from peagen_ray.evolution.mutators.genetic.canonical.trees import (
@@ -15,6 +15,7 @@ from peagen_ray.evolution.mutators.genetic.canonical.trees import (
     blocks,
     clone,
     ends,
+    expressions_of,
     name,
     rebuilt,
     renamed,
@@ -53,13 +54,9 @@ def _inline_values(statement: ast.stmt, helpers: Helpers) -> None:
         given = _arguments(helper.function, node)
         return None if given is None else normalised(substituted(value, given))
 
-    for field, value in ast.iter_fields(statement):
-        if isinstance(value, ast.expr) and _has_call(value):
+    for field, value in expressions_of(statement):
+        if any(isinstance(n, ast.Call) and helpers(n) is not None for n in every(value)):
             setattr(statement, field, rebuilt(value, visit))
-
-
-def _has_call(node: ast.expr) -> bool:
-    return any(isinstance(n, ast.Call) for n in ast.walk(node))
 
 
 def _only_value(helper: Form) -> ast.expr | None:
@@ -133,12 +130,12 @@ def _first_calls(node: ast.expr) -> Iterator[ast.Call]:
 
 
 def _is_inlinable(helper: Form) -> bool:
-    every = list(walk_block(helper.body))
-    if len(every) > MOST_STATEMENTS:
+    inside = list(walk_block(helper.body))
+    if len(inside) > MOST_STATEMENTS:
         return False
-    if any(isinstance(s, (*Scope, ast.Global, ast.Nonlocal, ast.Try, ast.With)) for s in every):
+    if any(isinstance(s, (*Scope, ast.Global, ast.Nonlocal, ast.Try, ast.With)) for s in inside):
         return False
-    nodes = (n for s in helper.body for n in ast.walk(s))
+    nodes = (n for s in helper.body for n in every(s))
     return not any(isinstance(n, (ast.Yield, ast.YieldFrom, ast.Await)) for n in nodes)
 
 
@@ -167,7 +164,9 @@ def _body(form: Form, helper: Form, given: Mapping[str, ast.expr]) -> list[ast.s
     prelude: list[ast.stmt] = []
     names: dict[str, str] = {}
     values: dict[str, ast.expr] = {}
-    taken = {n for v in given.values() for n in names_in(v)} | names_in(form.function) | set(_args(form.function))
+    taken = (
+        {n for v in given.values() for n in names_in(v)} | names_in(form.function) | set(_args(form.function))
+    )
     for own in sorted(written - set(given)):
         if own in taken:
             names[own] = form.names.fresh(own)
@@ -243,7 +242,11 @@ def _broken_off(
     other: ast.expr = ast.Constant(value=None)
     if rest:
         last = rest[0]
-        if len(rest) > 1 or not isinstance(last, ast.Return) or not isinstance(last.value, (ast.Constant, ast.UnaryOp)):
+        if (
+            len(rest) > 1
+            or not isinstance(last, ast.Return)
+            or not isinstance(last.value, (ast.Constant, ast.UnaryOp))
+        ):
             return None
         other = last.value
     inner = [s for s in walk_block(loop.body) if isinstance(s, (ast.For, ast.While))]
@@ -266,5 +269,5 @@ def _break_at_returns(block: list[ast.stmt], result: str) -> None:
 def calls(function: FunctionNode) -> set[str]:
     """Names of the functions that a function calls or mentions."""
     return {n for s in function.body for n in loaded(s)} | {
-        n.attr for s in function.body for n in ast.walk(s) if isinstance(n, ast.Attribute)
+        n.attr for s in function.body for n in every(s) if isinstance(n, ast.Attribute)
     }

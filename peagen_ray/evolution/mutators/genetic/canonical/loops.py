@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence, Set
 from typing import cast
 
-from peagen_ray.evolution.mutators.genetic.base import loaded, stored
+from peagen_ray.evolution.mutators.genetic.base import every, loaded, stored
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import negated, normalised, shifted
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
 from peagen_ray.evolution.mutators.genetic.canonical.trees import (
@@ -113,7 +113,7 @@ def _start(form: Form, index: str, before: Sequence[ast.stmt]) -> ast.expr:
     for statement in reversed(before):
         if isinstance(statement, ast.Assign) and equal(statement.targets[0], name(index)):
             value = statement.value
-            if not is_changed(value, later) and not any(isinstance(n, ast.Call) for n in ast.walk(value)):
+            if not is_changed(value, later) and not any(isinstance(n, ast.Call) for n in every(value)):
                 form.ghosts.add(statement)
                 return clone(value)
             break
@@ -131,8 +131,8 @@ def is_changed(value: ast.expr, block: Sequence[ast.stmt], but: Set[str] = froze
         block: the statements.
         but: names that do not count.
     """
-    lengths = {id(n.args[0]) for n in ast.walk(value) if isinstance(n, ast.Call) and is_call(n, "len", 1)}
-    lone = {place(cast("ast.expr", n)) for n in ast.walk(value) if id(n) in lengths}
+    lengths = {id(n.args[0]) for n in every(value) if isinstance(n, ast.Call) and is_call(n, "len", 1)}
+    lone = {place(cast("ast.expr", n)) for n in every(value) if id(n) in lengths}
     read = places(value) - {"len", "abs", "min", "max", "range", "int", "float", "sorted", "math"} - but
     for statement in block:
         if _is_hole(statement):
@@ -145,14 +145,14 @@ def is_changed(value: ast.expr, block: Sequence[ast.stmt], but: Set[str] = froze
 
 def _is_hole(statement: ast.stmt) -> bool:
     """Whether a statement of a pattern stands for any others."""
-    nodes = (n.value for n in ast.walk(statement) if isinstance(n, ast.Expr))
+    nodes = (n.value for n in every(statement) if isinstance(n, ast.Expr))
     return any(isinstance(v, ast.Name) and is_metavariable(v.id) for v in nodes)
 
 
 def resized(statement: ast.stmt) -> set[str]:
     """Places that may become longer or shorter."""
     found: set[str] = set()
-    for node in ast.walk(statement):
+    for node in every(statement):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             if node.func.attr not in {"sort", "reverse"} and node.func.attr in _GROWING:
                 found.add(place(node.func.value))
@@ -224,7 +224,9 @@ def _marked(block: Sequence[ast.stmt], flag: str) -> list[ast.stmt]:
             out.append(assign(flag, ast.Constant(value=False)))
         elif isinstance(statement, ast.If) and leaves_loop([statement], ast.Break):
             statement = ast.If(
-                test=statement.test, body=_marked(statement.body, flag), orelse=_marked(statement.orelse, flag)
+                test=statement.test,
+                body=_marked(statement.body, flag),
+                orelse=_marked(statement.orelse, flag),
             )
         out.append(statement)
     return out
@@ -435,14 +437,14 @@ def _indexed(node: ast.For) -> ast.expr | None:
 
 def _uses(block: Sequence[ast.stmt], index: str, sequence: ast.expr) -> tuple[int, bool]:
     """How often ``xs[i]`` is read in a block, and whether the index is used in any other way."""
-    reads = every = 0
+    reads = uses = 0
     for statement in block:
-        for node in ast.walk(statement):
+        for node in every(statement):
             if isinstance(node, ast.Name) and node.id == index:
-                every += 1
+                uses += 1
             elif isinstance(node, ast.Subscript) and isinstance(node.ctx, ast.Load):
                 reads += equal(node.slice, name(index)) and equal(node.value, sequence)
-    return reads, every != reads
+    return reads, uses != reads
 
 
 def _item_name(form: Form, node: ast.For, sequence: ast.expr, index: str) -> tuple[str, bool]:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from peagen_ray.evolution.mutators.genetic.base import every
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import (
     condition,
     conjunction,
@@ -144,7 +145,9 @@ def _loop(form: Form, node: ast.expr) -> _Loop | None:
     return None
 
 
-def _collected(form: Form, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp) -> _Loop | None:
+def _collected(
+    form: Form, node: ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp
+) -> _Loop | None:
     if any(g.is_async for g in node.generators):
         return None
     own = _own_names(form, node)
@@ -169,9 +172,9 @@ def _collected(form: Form, node: ast.ListComp | ast.SetComp | ast.DictComp | ast
 
 def _own_names(form: Form, node: ast.expr) -> ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp:
     """A copy whose variables are called like nothing else in the function."""
-    own = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-    outside = [n for n in ast.walk(form.function) if isinstance(n, ast.Name) and n.id in own]
-    inside = [n for n in ast.walk(node) if isinstance(n, ast.Name) and n.id in own]
+    own = {n.id for n in every(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    outside = [n for n in every(form.function) if isinstance(n, ast.Name) and n.id in own]
+    inside = [n for n in every(node) if isinstance(n, ast.Name) and n.id in own]
     taken = {n.id for n in outside} if len(outside) > len(inside) else set()
     copy = renamed(node, {n: form.names.fresh(n) for n in sorted(taken)})
     return cast("ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp", copy)
@@ -192,7 +195,9 @@ def _called(form: Form, node: ast.Call, function: str) -> _Loop | None:
     if function in {"any", "all"}:
         return _tested(own, function == "any")
     if function == "len":
-        return _Loop(ast.Constant(value=0), own.generators, lambda result: [_add(result, ast.Constant(value=1))])
+        return _Loop(
+            ast.Constant(value=0), own.generators, lambda result: [_add(result, ast.Constant(value=1))]
+        )
     kind = ast.SetComp if function == "set" else ast.ListComp
     return _collected(form, kind(elt=own.elt, generators=own.generators))
 
@@ -325,5 +330,3 @@ def _nested(loop: _Loop, body: list[ast.stmt]) -> list[ast.stmt]:
             body = [ast.If(test=condition(conjunction(list(clause.ifs))), body=body, orelse=[])]
         body = [ast.For(target=clause.target, iter=clause.iter, body=body, orelse=[])]
     return body
-
-

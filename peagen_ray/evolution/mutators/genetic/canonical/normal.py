@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, stored
+from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, every, stored
 from peagen_ray.evolution.mutators.genetic.canonical.conditions import conditions
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import condition, normalised
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form, Names
@@ -39,8 +40,9 @@ class Forms:
         known = draft.derived.get("forms")
         if isinstance(known, Forms):
             return known
-        every = [n for n in ast.walk(draft.tree) if isinstance(n, FunctionNode)]
-        once = {f.name: f for f in every if sum(g.name == f.name for g in every) == 1}
+        functions = [n for n in every(draft.tree) if isinstance(n, FunctionNode)]
+        counts = Counter(f.name for f in functions)
+        once = {f.name: f for f in functions if counts[f.name] == 1}
         made = cls(draft, Names.of(draft.tree), _constants(draft.tree), once)
         draft.derived["forms"] = made
         return made
@@ -114,7 +116,11 @@ def _normal_block(
     out = lowered(form, inlined(form, block, helpers))
     for index, statement in enumerate(out):
         loop = isinstance(statement, (ast.For, ast.While))
-        after = [*([statement.body] if isinstance(statement, (ast.For, ast.While)) else []), out[index + 1 :], *follow]
+        after = [
+            *([statement.body] if isinstance(statement, (ast.For, ast.While)) else []),
+            out[index + 1 :],
+            *follow,
+        ]
         if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
             continue
         for inner in blocks(statement):
@@ -146,7 +152,7 @@ def _constants(tree: ast.Module) -> dict[str, ast.expr]:
             written.append(statement.targets[0].id)
             if isinstance(value, ast.Constant) or _is_infinity(value):
                 found[statement.targets[0].id] = value
-    changed = {n for s in ast.walk(tree) if isinstance(s, ast.Global) for n in s.names}
+    changed = {n for s in every(tree) if isinstance(s, ast.Global) for n in s.names}
     return {n: v for n, v in found.items() if written.count(n) == 1 and n not in changed}
 
 

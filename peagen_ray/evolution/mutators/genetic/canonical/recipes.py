@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, parse_statements
+from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, every, parse_statements
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import normalised
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
 from peagen_ray.evolution.mutators.genetic.canonical.loops import is_changed
@@ -168,7 +168,7 @@ def _home(recipe: Recipe, match: Found) -> ast.For | ast.While | None:
     """The outermost loop around a match in which what is hoisted stays the same."""
     if not recipe.hoisted:
         return None
-    words = {n.id for s in parse_statements(recipe.hoisted) for n in ast.walk(s) if isinstance(n, ast.Name)}
+    words = {n.id for s in parse_statements(recipe.hoisted) for n in every(s) if isinstance(n, ast.Name)}
     words -= pattern(recipe.pattern).variables
     values = [v for k, v in match.bindings.items() if k in words and not isinstance(v, list)]
     read = [v.body if isinstance(v, Abstraction) else v for v in values]
@@ -186,14 +186,14 @@ def _is_applicable(recipe: Recipe, match: Found) -> bool:
 
 
 def _stored(node: ast.AST) -> set[str]:
-    return {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
+    return {n.id for n in every(node) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
 
 
 def _is_self_contained(recipe: Recipe, match: Found) -> bool:
     """Whether nothing else in the function reads what the new statements no longer assign."""
     if not match.statements:
         return True
-    template = {n.id for s in parse_statements(recipe.template) for n in ast.walk(s) if isinstance(n, ast.Name)}
+    template = {n.id for s in parse_statements(recipe.template) for n in every(s) if isinstance(n, ast.Name)}
     kept = {n.id for k, n in match.bindings.items() if k in template and isinstance(n, ast.Name)}
     inside = Counter(_reads(match.statements))
     written = {n for s in match.statements if s not in match.form.ghosts for n in _stored(s)} - kept
@@ -220,7 +220,7 @@ def _own_stores(statement: ast.stmt) -> set[str]:
 
 def _reads(statements: Sequence[ast.stmt]) -> Iterator[str]:
     for statement in statements:
-        for node in ast.walk(statement):
+        for node in every(statement):
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load):
                 yield node.id
 
@@ -231,7 +231,9 @@ def _replace_function(draft: Draft, match: Found, new: list[ast.stmt]) -> bool:
     main = next((s for s in new if isinstance(s, ast.FunctionDef) and s.name == function.name), None)
     if main is None:
         return False
-    documented = [s for s in function.body[:1] if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)]
+    documented = [
+        s for s in function.body[:1] if isinstance(s, ast.Expr) and isinstance(s.value, ast.Constant)
+    ]
     form = match.form
     form.body[:] = main.body
     function.body[:] = [*documented, *form.emitted()]
@@ -243,9 +245,9 @@ def _replace_function(draft: Draft, match: Found, new: list[ast.stmt]) -> bool:
 def build(template: str, bindings: Bindings, form: Form) -> list[ast.stmt]:
     """Statements as a template says: metavariables filled in, ``fresh_`` names chosen."""
     statements = parse_statements(template)
-    words = {n.id for s in statements for n in ast.walk(s) if isinstance(n, ast.Name)}
-    words |= {n.arg for s in statements for n in ast.walk(s) if isinstance(n, ast.arg)}
-    words |= {n.name for s in statements for n in ast.walk(s) if isinstance(n, ast.FunctionDef)}
+    words = {n.id for s in statements for n in every(s) if isinstance(n, ast.Name)}
+    words |= {n.arg for s in statements for n in every(s) if isinstance(n, ast.arg)}
+    words |= {n.name for s in statements for n in every(s) if isinstance(n, ast.FunctionDef)}
     fresh = {w: form.names.fresh(w.removeprefix("fresh_")) for w in sorted(words) if w.startswith("fresh_")}
     filler = _Filler(bindings, fresh)
     filled: list[ast.stmt] = []
@@ -313,4 +315,14 @@ def reads(statements: Sequence[ast.stmt], identifier: str) -> bool:
     return identifier in set(_reads(statements))
 
 
-__all__ = ["Cookbook", "Found", "Recipe", "RecipeSite", "build", "build_expression", "find", "name", "names_in"]
+__all__ = [
+    "Cookbook",
+    "Found",
+    "Recipe",
+    "RecipeSite",
+    "build",
+    "build_expression",
+    "find",
+    "name",
+    "names_in",
+]

@@ -6,7 +6,7 @@ import ast
 from collections import Counter
 from collections.abc import Sequence
 
-from peagen_ray.evolution.mutators.genetic.base import loaded
+from peagen_ray.evolution.mutators.genetic.base import every, loaded
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import condition, normalised
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
 from peagen_ray.evolution.mutators.genetic.canonical.loops import is_changed
@@ -30,14 +30,14 @@ def inline_temporaries(form: Form) -> bool:
     A temporary is a local variable that is assigned once, from something cheap that does not change until
     its last reading. Its assignment becomes a ghost.
     """
-    every = list(walk_block(form.body))
+    inside = list(walk_block(form.body))
     writes = Counter(parameters(form.function))
     reads: Counter[str] = Counter()
     for statement in form.body:
-        for node in ast.walk(statement):
+        for node in every(statement):
             if isinstance(node, ast.Name):
                 (reads if isinstance(node.ctx, ast.Load) else writes)[node.id] += 1
-    nested = {n for s in every if isinstance(s, (ast.FunctionDef, ast.ClassDef)) for n in loaded(s)}
+    nested = {n for s in inside if isinstance(s, (ast.FunctionDef, ast.ClassDef)) for n in loaded(s)}
     return _block(form, form.body, writes, reads, nested)
 
 
@@ -62,13 +62,15 @@ def _inline(
     form: Form, statement: ast.Assign, temporary: str, after: Sequence[ast.stmt], reads: Counter[str]
 ) -> bool:
     value = statement.value
+    if not reads[temporary] or not _is_light(value, temporary):
+        return False
     uses = [(s, _readings(s, temporary)) for s in after]
     count = sum(n for _, n in uses)
     last = max((i for i, (_, n) in enumerate(uses) if n), default=-1)
-    if not count or count != reads[temporary] or not _is_light(value, temporary):
+    if not count or count != reads[temporary]:
         return False
-    deeper = any(_is_deeper(s, temporary) for s, n in uses if n)
-    if (deeper and (_is_dear(value) or _has_slice(value))) or (count > 1 and _is_dear(value)):
+    dear, sliced = _is_dear(value), _has_slice(value)
+    if (dear and count > 1) or ((dear or sliced) and any(_is_deeper(s, temporary) for s, n in uses if n)):
         return False
     span = after[: last + 1]
     if is_changed(value, _before_last_use(span, temporary)):
@@ -76,8 +78,9 @@ def _inline(
     for each in walk_block(list(span)):
         _substitute(each, temporary, value)
     form.ghosts.add(statement)
-    for read in loaded(value):
-        reads[read] = sum(_readings(s, read) for s in form.body)
+    for node in every(value):
+        if isinstance(node, ast.Name):
+            reads[node.id] += count
     reads[temporary] = 0
     return True
 
@@ -97,13 +100,13 @@ def _before_last_use(block: Sequence[ast.stmt], temporary: str) -> list[ast.stmt
 
 def _readings(statement: ast.AST, wanted: str) -> int:
     return sum(
-        isinstance(n, ast.Name) and n.id == wanted and isinstance(n.ctx, ast.Load) for n in ast.walk(statement)
+        isinstance(n, ast.Name) and n.id == wanted and isinstance(n.ctx, ast.Load) for n in every(statement)
     )
 
 
 def _is_light(value: ast.expr, temporary: str) -> bool:
     size = 0
-    for node in ast.walk(value):
+    for node in every(value):
         size += isinstance(node, ast.expr)
         if size > MOST_NODES or not isinstance(node, (*_PLAIN, ast.keyword)):
             return False
@@ -118,18 +121,20 @@ def _is_known(node: ast.Call) -> bool:
     if isinstance(node.func, ast.Name):
         return node.func.id in _CHEAP | _DEAR
     if isinstance(node.func, ast.Attribute):
-        return node.func.attr in _METHODS or (isinstance(node.func.value, ast.Name) and node.func.value.id == "math")
+        return node.func.attr in _METHODS or (
+            isinstance(node.func.value, ast.Name) and node.func.value.id == "math"
+        )
     return False
 
 
 def _is_dear(value: ast.expr) -> bool:
     """Whether a value should not be computed more often than it is."""
-    calls = [n for n in ast.walk(value) if isinstance(n, ast.Call)]
+    calls = [n for n in every(value) if isinstance(n, ast.Call)]
     return any(not (isinstance(c.func, ast.Name) and c.func.id in _CHEAP) for c in calls)
 
 
 def _has_slice(value: ast.expr) -> bool:
-    return any(isinstance(n, ast.Slice) for n in ast.walk(value))
+    return any(isinstance(n, ast.Slice) for n in every(value))
 
 
 def _is_deeper(statement: ast.stmt, temporary: str) -> bool:

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar, cast
 
-from peagen_ray.evolution.mutators.genetic.base import FunctionNode
+from peagen_ray.evolution.mutators.genetic.base import FunctionNode, every
 
 _N = TypeVar("_N", bound=ast.AST)
 
@@ -66,7 +66,7 @@ def renamed(node: _N, names: Mapping[str, str]) -> _N:
         return None
 
     made = _rebuilt(node, visit)
-    for each in ast.walk(made):
+    for each in every(made):
         if isinstance(each, ast.ExceptHandler) and each.name in names:
             each.name = names[each.name]
     return cast("_N", made)
@@ -161,5 +161,5 @@ def ends(block: Sequence[ast.stmt]) -> bool:
 def parameters(function: FunctionNode) -> list[str]:
     """Names of a function's parameters, starred ones too."""
     args = function.args
-    every = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
-    return [a.arg for a in every if a is not None]
+    found = [*args.posonlyargs, *args.args, *args.kwonlyargs, args.vararg, args.kwarg]
+    return [a.arg for a in found if a is not None]

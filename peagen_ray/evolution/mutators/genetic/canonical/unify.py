@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from peagen_ray.evolution.mutators.genetic.base import parse_statements
+from peagen_ray.evolution.mutators.genetic.base import every, parse_statements
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form, Names
 from peagen_ray.evolution.mutators.genetic.canonical.normal import normal_form
 from peagen_ray.evolution.mutators.genetic.canonical.trees import clone, rebuilt, substituted
@@ -70,7 +70,7 @@ def pattern(text: str) -> Pattern:
     form = normal_form(function, Names.of(function), {}, lambda _: None)
     body = tuple(_solid_tree(form, form.body))
     variables = {
-        n.id for s in body for n in ast.walk(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
+        n.id for s in body for n in every(s) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)
     }
     if whole is None:
         return Pattern(body, frozenset(variables))
@@ -95,7 +95,9 @@ def _solid_tree(form: Form, block: Sequence[ast.stmt]) -> list[ast.stmt]:
     return form.solid(block)
 
 
-def fit_block(wanted: Pattern, form: Form, block: Sequence[ast.stmt], start: int) -> Iterator[tuple[Bindings, int]]:
+def fit_block(
+    wanted: Pattern, form: Form, block: Sequence[ast.stmt], start: int
+) -> Iterator[tuple[Bindings, int]]:
     """What the metavariables stand for, and where the match ends, for a match that begins at ``start``."""
     fitter = _Fitter(wanted, form)
     for bindings, end in fitter.sequence(wanted.body, block, start, {}):
@@ -175,7 +177,9 @@ class _Fitter:
             if all(self._ghost(s) for s in block[end:]):
                 yield self._with_ghosts(wanted, block, bound)
 
-    def _with_ghosts(self, wanted: Sequence[ast.stmt], block: Sequence[ast.stmt], bound: Bindings) -> Bindings:
+    def _with_ghosts(
+        self, wanted: Sequence[ast.stmt], block: Sequence[ast.stmt], bound: Bindings
+    ) -> Bindings:
         """The temporaries of a block go with the next statements that may read them."""
         if self._form is None or not any(self._ghost(s) for s in block):
             return bound
@@ -263,8 +267,10 @@ class _Fitter:
 
     def _instance(self, wanted: ast.expr, bindings: Bindings) -> ast.expr | None:
         """An argument of ``F(…)`` with its metavariables replaced; None when one is not known yet."""
-        for n in ast.walk(wanted):
-            if (isinstance(n, ast.Name) and is_metavariable(n.id)) or (isinstance(n, ast.Name) and n.id in self._variables):
+        for n in every(wanted):
+            if (isinstance(n, ast.Name) and is_metavariable(n.id)) or (
+                isinstance(n, ast.Name) and n.id in self._variables
+            ):
                 if not isinstance(bindings.get(n.id), ast.expr):
                     return None
         known = {k: v for k, v in bindings.items() if isinstance(v, ast.expr)}
@@ -282,7 +288,9 @@ class _Fitter:
             [getattr(wanted, n, None) for n in names], [getattr(node, n, None) for n in names], bindings
         )
 
-    def _values(self, wanted: Sequence[object], values: Sequence[object], bindings: Bindings) -> Iterator[Bindings]:
+    def _values(
+        self, wanted: Sequence[object], values: Sequence[object], bindings: Bindings
+    ) -> Iterator[Bindings]:
         """Ways in which values fit, one after another."""
         if not wanted:
             yield bindings
@@ -326,7 +334,9 @@ def _views(node: ast.expr) -> Iterator[ast.expr]:
     yield node
     if isinstance(node, ast.BinOp) and isinstance(node.op, _COMMUTATIVE):
         yield ast.BinOp(left=node.right, op=node.op, right=node.left)
-    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and isinstance(node.right, ast.Constant):
+    elif (
+        isinstance(node, ast.BinOp) and isinstance(node.op, ast.Sub) and isinstance(node.right, ast.Constant)
+    ):
         if isinstance(node.right.value, (int, float)):
             less = ast.Constant(value=-node.right.value)
             yield ast.BinOp(left=node.left, op=ast.Add(), right=less)

@@ -46,6 +46,7 @@ class TransplantFunction(GeneralEdit[Pair]):
 
     NAME = "crossover"
     WEIGHT: ClassVar[float] = 1.0
+    LOOKS_AROUND: ClassVar[bool] = True
 
     def sites(self, draft: Draft) -> list[Pair]:
         """Functions that differ, with the same parameters."""
@@ -66,6 +67,7 @@ class TransplantStatements(GeneralEdit[Difference]):
 
     NAME = "crossover-statements"
     WEIGHT: ClassVar[float] = 0.5
+    LOOKS_AROUND: ClassVar[bool] = True
 
     def sites(self, draft: Draft) -> list[Difference]:
         """The differences of each function, those of its body's own statements."""

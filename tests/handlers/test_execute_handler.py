@@ -1,0 +1,188 @@
+"""Execute: jobs are read, done in a sandbox, and answered with an Evaluate task to follow."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import peagen_handlers.execute as module
+from peagen_handlers.execute import ExecuteProcessHandler, evaluate_id
+from peagen_ray.errors import SandboxError, TargetError, WorkloadError
+from peagen_ray.handler import HandlerContext, handling
+from peagen_ray.launcher.client import Launcher
+from peagen_ray.sandbox.base import GuestLimits
+from peagen_ray.sandbox.measure import Interval, Verdict
+from peagen_ray.sandbox.process import ProcessSandbox
+from peagen_ray.sandbox.reference import Facts, Reference, Subject
+from peagen_ray.task import Result, Status, Task, TaskKind
+
+SLOW = """def f(xs):
+    total = 0
+    for i in range(len(xs)):
+        for j in range(len(xs)):
+            if i == j:
+                total = total + xs[i]
+    return total
+"""
+FAST = "def f(xs):\n    return sum(xs)\n"
+NUMBERS = (
+    "sizes = (1, 30)\n\n\ndef inputs(rng, size):\n    return ([rng.randrange(9) for _ in range(size)],)\n"
+)
+SUBJECT = Subject(SLOW, "f", NUMBERS)
+LIMITS = GuestLimits(wall_s=5.0, memory_mb=512)
+REFERENCE = Reference(10, 2, 0.005, 200.0, (b"call",), (b"answer",), 1)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "reference.bin"
+
+
+def execute(file: Path, **payload: Any) -> Task:
+    common = {"subject": asdict(SUBJECT), "reference": str(file), "limits": asdict(LIMITS)}
+    return Task(kind=TaskKind.EXECUTE, payload={**common, **payload})
+
+
+def handle(task: Task) -> Result:
+    """As in a worker: the payload has been through JSON, and so has the Result."""
+    return Result.from_wire(ExecuteProcessHandler().handle(Task.from_wire(task.to_wire())).to_wire())
+
+
+@pytest.mark.parametrize(
+    ("payload", "wanted"),
+    [({}, True), ({"sandbox": "process"}, True), ({"sandbox": "cpu"}, True), ({"sandbox": "docker"}, False)],
+)
+def test_it_wants_what_may_run_in_a_process_of_this_machine(payload: dict[str, Any], wanted: bool) -> None:
+    assert ExecuteProcessHandler().dispatch(Task(kind=TaskKind.EXECUTE, payload=payload)) is wanted
+
+
+@pytest.mark.parametrize(
+    ("payload", "message"),
+    [
+        ({}, "payload.mode: None is none of prepare, screen, confirm"),
+        ({"mode": "dance"}, "payload.mode: 'dance' is none of"),
+        ({"mode": "prepare", "subject": None}, "payload.subject: "),
+        ({"mode": "prepare", "seed": "x"}, "payload.seed: "),
+        ({"mode": "prepare", "known": {"size": 1}}, "payload.known.repeat: "),
+        ({"mode": "screen"}, "payload.source: Field required"),
+        ({"mode": "confirm", "source": "", "precision": 0}, "payload.precision: "),
+        ({"mode": "confirm", "source": "", "fresh": -1}, "payload.fresh: "),
+        ({"mode": "screen", "source": "", "limits": {"wall_s": "long"}}, "payload.limits.wall_s: "),
+    ],
+)
+def test_a_payload_that_makes_no_sense_is_told_and_never_tried_again(
+    file: Path, payload: dict[str, Any], message: str
+) -> None:
+    result = handle(execute(file, **payload))
+    assert result.status is Status.ERROR
+    assert result.data["msg"].startswith(message)
+    assert result.data["retryable"] is False
+
+
+@pytest.mark.parametrize("kind", [WorkloadError, TargetError])
+def test_wrong_use_travels_with_all_that_it_says(
+    file: Path, monkeypatch: pytest.MonkeyPatch, kind: type[WorkloadError | TargetError]
+) -> None:
+    def refuse(*_: Any) -> Reference:
+        raise kind("no usable inputs", subject="slow.py", hint="write some")
+
+    monkeypatch.setattr(module, "prepare", refuse)
+    result = handle(execute(file, mode="prepare"))
+    assert result.data["retryable"] is False
+    assert result.data["error"] == {
+        "type": kind.__name__,
+        "what": "no usable inputs",
+        "subject": "slow.py",
+        "hint": "write some",
+    }
+    assert not file.exists()
+
+
+def test_what_is_known_of_the_original_is_passed_on_and_the_reference_written_whole(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def prepared(*arguments: Any) -> Reference:
+        seen.extend(arguments)
+        return REFERENCE
+
+    monkeypatch.setattr(module, "prepare", prepared)
+    known = {"size": 10, "repeat": 2, "slice_s": 0.005, "reference_ms": 200.0}
+    result = handle(execute(file, mode="prepare", seed=7, known=known))
+    assert result.data == REFERENCE.facts()
+    assert Reference.from_bytes(file.read_bytes()) == REFERENCE
+    assert list(file.parent.iterdir()) == [file]
+    subject, sandbox, limits, seed, facts = seen
+    assert (subject, limits, seed, facts) == (SUBJECT, LIMITS, 7, Facts(**known))
+    assert isinstance(sandbox, ProcessSandbox)
+
+
+@pytest.mark.parametrize("mode", ["screen", "confirm"])
+def test_a_measurement_is_followed_by_its_evaluation(
+    file: Path, monkeypatch: pytest.MonkeyPatch, mode: str
+) -> None:
+    verdict = Verdict("ok", speed=Interval(2.0, 1.9, 2.1, 8), peak_kb=3, inputs=5)
+    asked: list[dict[str, Any]] = []
+
+    def measured(*_: Any, **options: Any) -> Verdict:
+        asked.append(options)
+        return verdict
+
+    monkeypatch.setattr(module, mode, measured)
+    file.write_bytes(REFERENCE.to_bytes())
+    task = execute(
+        file, mode=mode, source=FAST, seed=7, fresh=9, precision=0.02, most_s=0.5, evaluator="mine"
+    )
+    result = handle(task)
+    assert result.data["outcome"] == "ok"
+    (follow_up,) = (Task.from_wire(json.dumps(spawned)) for spawned in result.data["spawn"])
+    assert follow_up.kind is TaskKind.EVALUATE
+    assert follow_up.id == result.data["evaluate"] == evaluate_id(task.id)
+    assert follow_up.payload == {"verdict": verdict.to_data(), "reference_ms": 200.0, "evaluator": "mine"}
+    if mode == "confirm":
+        assert asked == [{"seed": 7, "precision": 0.02, "most_s": 0.5, "fresh": 9}]
+
+
+def test_the_evaluation_of_a_task_has_one_id_whenever_the_task_runs() -> None:
+    first, second = "0" * 32, "1" * 32
+    assert evaluate_id(first) == evaluate_id(first) != evaluate_id(second)
+
+
+def test_a_missing_reference_may_be_there_when_it_is_tried_again(file: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        handle(execute(file, mode="screen", source=FAST))
+
+
+def test_without_a_launcher_there_is_no_sandbox(file: Path, tmp_path: Path) -> None:
+    with handling(HandlerContext(tmp_path)), pytest.raises(SandboxError, match="no launcher"):
+        handle(execute(file, mode="prepare"))
+
+
+@pytest.fixture(scope="module")
+def launcher() -> Iterator[Launcher]:
+    with Launcher.start(["peagen_ray.sandbox.guest"]) as launcher:
+        yield launcher
+
+
+def test_an_original_is_prepared_and_candidates_are_measured_against_it(
+    file: Path, tmp_path: Path, launcher: Launcher
+) -> None:
+    with handling(HandlerContext(tmp_path, launcher=launcher)):
+        facts = handle(execute(file, mode="prepare", seed=1)).data
+        assert facts["reference_ms"] >= 200.0
+        measured = [
+            handle(execute(file, mode=mode, source=source, seed=3, fresh=2, most_s=0.1)).data
+            for mode, source in (("screen", FAST), ("confirm", FAST), ("screen", "def f(xs):\n    pass\n"))
+        ]
+    assert [data["outcome"] for data in measured] == ["ok", "ok", "incorrect"]
+    verdicts = [data["spawn"][0]["payload"]["verdict"] for data in measured]
+    assert [verdict["confirmed"] for verdict in verdicts] == [False, True, False]
+    assert all(verdict["speed"]["ratio"] > 1 for verdict in verdicts[:2])
+    assert verdicts[2]["reason"]
+    assert {data["spawn"][0]["payload"]["reference_ms"] for data in measured} == {facts["reference_ms"]}
