@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from peagen_handlers.execute import evaluate_id
-
 from peagen_ray.handler import TaskHandler
 from peagen_ray.sandbox.base import GuestLimits
 from peagen_ray.sandbox.measure import Interval, Verdict

@@ -25,7 +25,14 @@ def main() -> None:
     options = parser.parse_args()
     command = [sys.executable, "-m", "peagen_ray", "evolve", "run", "--sync", "--json"]
     command += ["--target-file", str((ARTIFACTS / f"{options.artifact}.py").resolve())]
-    command += ["--entry-fn", options.artifact, "--seed", str(options.seed), "--run-timeout", options.run_timeout]
+    command += [
+        "--entry-fn",
+        options.artifact,
+        "--seed",
+        str(options.seed),
+        "--run-timeout",
+        options.run_timeout,
+    ]
     command += ["--concurrency", str(options.concurrency)] if options.concurrency else []
     with tempfile.TemporaryDirectory() as workspace:
         done = subprocess.run(command, cwd=workspace, stdout=subprocess.PIPE, text=True, check=True)

@@ -22,9 +22,7 @@ def gain(path: Path, run_timeout: str, seed: int) -> float:
     command = [sys.executable, "-m", "peagen_ray", "evolve", "run", "--sync", "--json", "--seed", str(seed)]
     command += ["--target-file", str(path.resolve()), "--entry-fn", path.stem, "--run-timeout", run_timeout]
     with tempfile.TemporaryDirectory() as workspace:
-        done = subprocess.run(
-            command, cwd=workspace, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, check=False
-        )
+        done = subprocess.run(command, cwd=workspace, capture_output=True, text=True, check=False)
     if done.returncode:
         print(f"{path.stem}: {done.stderr.strip().splitlines()[-1]}", file=sys.stderr)
         return 1.0

@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 import _stand_ins
-from peagen_handlers.evaluate import SpeedEvaluateHandler
 
+from peagen_handlers.evaluate import SpeedEvaluateHandler
 from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.ledger import Ledger
 from peagen_ray.evolution.program import Program
@@ -77,13 +77,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--candidates", type=int, default=600)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as root, StubQueue() as queue, Launcher.start([*PRELOADED, *MODULES]) as launcher:
+    with (
+        tempfile.TemporaryDirectory() as root,
+        StubQueue() as queue,
+        Launcher.start([*PRELOADED, *MODULES]) as launcher,
+    ):
         handlers = {
             "Mutate": Registered(_stand_ins.Mutate(), "_stand_ins:Mutate"),
             "Execute": Registered(_stand_ins.Execute(), "_stand_ins:Execute"),
-            "Evaluate": Registered(
-                SpeedEvaluateHandler(), "peagen_handlers.evaluate:SpeedEvaluateHandler"
-            ),
+            "Evaluate": Registered(SpeedEvaluateHandler(), "peagen_handlers.evaluate:SpeedEvaluateHandler"),
         }
         runner = OneShotRunner(launcher, "bench", CPU, keep=(Path(__file__).parent,))
         engine = Engine(
@@ -92,11 +94,16 @@ def main() -> None:
             StopRules(max_candidates=options.candidates),
         )
         engine.seed(Program(0, SOURCE, fitness=0.0, speed_ms=200.0, peak_kb=1.0, confirmed=True), 0.0)
-        tasks = _Maker("bench", Subject(SOURCE, "bad_sort"), Path("none"), GuestLimits(), "cpu", "genetic", 0.7, "")
+        tasks = _Maker(
+            "bench", Subject(SOURCE, "bad_sort"), Path("none"), GuestLimits(), "cpu", "genetic", 0.7, ""
+        )
         (server,) = linux.children(launcher.pid)
         meter = _Meter(server)
         start = time.monotonic()
-        with Ledger.create(Path(root) / "ledger.arrow", {}) as ledger, InlineWorker(queue, handlers, runner, CPU, 2):
+        with (
+            Ledger.create(Path(root) / "ledger.arrow", {}) as ledger,
+            InlineWorker(queue, handlers, runner, CPU, 2),
+        ):
             watch = Watch(meter, 200.0)
             Driver(engine, ledger, queue, tasks, watch, lambda: time.monotonic() - start, 4).run()
         wall = time.monotonic() - start

@@ -55,12 +55,12 @@ class Display:
         """Say what is being done now."""
         self._phase = name
         line = f"{name}: {detail}" if detail else name
-        self._console.print(printable(line))
+        self._console.print(printable(line), soft_wrap=True)
         self._redraw()
 
     def note(self, text: str) -> None:
         """Say something that stays on the screen."""
-        self._console.print(printable(text))
+        self._console.print(printable(text), soft_wrap=True)
 
     def candidate(self, told: Told) -> None:
         """One line a candidate, with ``-v``."""
@@ -84,7 +84,7 @@ class Display:
         now = time.monotonic()
         if better or now - self._last_line >= _PLAIN_EVERY_S:
             self._last_line, self._shown_best = now, max(self._shown_best, progress.best_ratio)
-            self._console.print(plain_line(progress))
+            self._console.print(plain_line(progress), soft_wrap=True)
 
     def _redraw(self) -> None:
         if self._live and self._progress:
@@ -133,7 +133,7 @@ def sparkline(ratios: list[float]) -> str:
     if not ratios:
         return ""
     step = max(1, math.ceil(len(ratios) / _TREND_WIDTH))
-    logs = [math.log(max(ratio, 1e-9)) for ratio in ratios[::step]]
+    logs = [math.log(max(ratio, 1e-9)) for ratio in ratios[::-step][::-1]]  # the latest is among them
     low, high = min(0.0, *logs), max(*logs, 1e-9) if len(logs) > 1 else max(logs[0], 1e-9)
     top = len(_TREND) - 1
     return "".join(_TREND[round((log - low) / max(high - low, 1e-9) * top)] for log in logs)

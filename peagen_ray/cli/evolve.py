@@ -234,14 +234,15 @@ def _replay(shared: State, name: str, *, as_json: bool) -> None:
     paths = RunPaths.find(name)
     console = people(stdout_is_json=as_json)
     if shared.dry_run:
-        console.print(printable(f"would replay {paths.root}"))
+        console.print(printable(f"would replay {paths.root}"), soft_wrap=True)
         return
     told: dict[str, Any] = replay(paths)
     console.print(
         printable(
             f"replayed {paths.id}: {told['questions']} questions asked again, {told['programs']} programs "
             f"byte-identical and in the same order, {told['mutations']} mutations made again"
-        )
+        ),
+        soft_wrap=True,
     )
     if as_json:
         print_json(told)

@@ -57,7 +57,7 @@ def mutate(
 
     proposal = mutate_once(config, target)
     path = output or target.with_name(f"{target.stem}_mutated.py")
-    people(stdout_is_json=True).print(printable(f"operator: {proposal.operator}"))
+    people(stdout_is_json=True).print(printable(f"operator: {proposal.operator}"), soft_wrap=True)
     out().print(printable(proposal.diff.rstrip()), soft_wrap=True)
     if shared.dry_run:
         return
@@ -65,4 +65,4 @@ def mutate(
         path.write_text(proposal.source, encoding="utf-8", newline="")
     except OSError as error:
         raise UsageError(f"cannot be written: {error.strerror}", subject=str(path)) from error
-    people(stdout_is_json=True).print(printable(f"wrote {path}"))
+    people(stdout_is_json=True).print(printable(f"wrote {path}"), soft_wrap=True)

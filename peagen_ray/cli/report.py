@@ -32,7 +32,7 @@ def show_plan(console: Console, request: RunRequest) -> None:
     if stop.run_timeout:
         lines.append(f"at most {stop.run_timeout.total_seconds():.0f} s of evolution")
     for line in lines:
-        console.print(printable(line))
+        console.print(printable(line), soft_wrap=True)
 
 
 def show_result(console: Console, result: RunResult) -> None:
@@ -42,18 +42,21 @@ def show_result(console: Console, result: RunResult) -> None:
             printable(
                 f"no faster program was found ({result.stopped}, {result.told} candidates, "
                 f"{result.elapsed_s:.0f} s); the run is kept in {result.paths.root}"
-            )
+            ),
+            soft_wrap=True,
         )
         return
     console.print(_before_and_after(result))
-    console.print(Syntax(printable(result.diff.rstrip()), "diff", background_color="default"))
-    console.print(printable(_verdict(result)))
+    diff = Syntax("", "diff", background_color="default").highlight(printable(result.diff))
+    diff.rstrip()
+    console.print(diff, soft_wrap=True)  # as a Syntax it would be cut off at the terminal's edge
+    console.print(printable(_verdict(result)), soft_wrap=True)
     for label, path in (
         ("winner", result.paths.winner),
         ("diff", result.paths.diff),
         ("run", result.paths.root),
     ):
-        console.print(printable(f"{label:7} {_short(path)}"))
+        console.print(printable(f"{label:7} {_short(path)}"), soft_wrap=True)
 
 
 def _before_and_after(result: RunResult) -> Table:

@@ -148,3 +148,18 @@ def split(body: bytes, lengths: Sequence[int]) -> list[bytes]:
     if ends[-1] > len(body) or min(lengths, default=0) < 0:
         raise ValueError("the parts are longer than the whole")
     return [body[start:end] for start, end in pairwise(ends)]
+
+
+def naturals(value: object, count: int) -> list[int]:
+    """``value``, if it is a list of so many natural numbers of 62 bits at most: a guest may answer anything.
+
+    Raises:
+        GuestFailed: it is something else.
+    """
+    if isinstance(value, list) and len(value) == count and all(map(_is_natural, value)):
+        return value
+    raise GuestFailed("crash", f"answered rubbish: {value!r:.80} where {count} numbers belong")
+
+
+def _is_natural(value: object) -> bool:
+    return type(value) is int and 0 <= value < 1 << 62

@@ -42,7 +42,7 @@ REQUEST_LIMIT: Final = 256 << 20
 """Bytes that one message from the host may have; the host is trusted, so this only guards against garbage."""
 
 _clock = time.process_time_ns
-_collect, _disable, _enable = gc.collect, gc.disable, gc.enable
+_collect, _freeze, _disable, _enable = gc.collect, gc.freeze, gc.disable, gc.enable
 
 
 @dataclass
@@ -105,6 +105,7 @@ class _Session:
         slot.made = [slot.ready(call) for _ in range(header["repeat"]) for call in calls]
         slot.distinct = len(calls)
         _collect()
+        _freeze()  # what a program keeps, such as tables, is gone through once and not every time
         return pack({})
 
     def do_go(self, header: dict[str, Any], _body: bytes) -> bytes:

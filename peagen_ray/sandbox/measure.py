@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Any, Final
 
-from peagen_ray.sandbox.base import Guest, GuestFailed, GuestLimits, Sandbox
+from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, naturals
 from peagen_ray.sandbox.reference import Reference, Subject, observations, run
 from peagen_ray.workload.base import Workload
 from peagen_ray.workload.codec import MalformedValue
@@ -34,6 +34,8 @@ _GRACE_S: Final = 0.5
 _LEAST_ROUNDS: Final = 9
 _RESOLUTION: Final = 4
 """Calls that cost less than this part of the conversation count as costing that: a lower bound of the gain."""
+_ASIDE: Final = 0.5
+"""Share of the CPU time that the original takes inputs and gives outputs in, by which a candidate may exceed it."""
 _LEAST_SLICE_NS: Final = 2_000_000
 _MOST_CALLS: Final = 40
 """A slice of a confirmation is long enough that the conversation counts little, and not longer than this."""
@@ -178,12 +180,20 @@ def _pairs(guest: Guest, reference: Reference, once_s: float, rival: float | Non
     logs: list[float] = []
     found = Interval(1.0, 0.0, math.inf, 0)
     while len(logs) < _MOST_PAIRS:
-        pairs = guest.ask({**header, "first": len(logs)}, b"".join(calls)).header["pairs"]
+        pairs = _timed(guest.ask({**header, "first": len(logs)}, b"".join(calls)))
         logs += [math.log(max(a, 1) / max(b, 1) * scale) for a, b in pairs]
         found = interval(logs)
         if found.half_width < _PRECISE or (rival is not None and _decided(found, rival)):
             break
     return found
+
+
+def _timed(answer: Answer) -> Iterator[tuple[int, int]]:
+    """The nanoseconds of original and candidate in an answer to ``pairs``."""
+    pairs = answer.header.get("pairs")
+    rows = pairs if isinstance(pairs, list) else []
+    flat = naturals([ns for row in rows if isinstance(row, list) for ns in row], 2 * _PAIRS_AT_ONCE)
+    return zip(flat[::2], flat[1::2], strict=True)
 
 
 def _decided(found: Interval, rival: float) -> bool:
@@ -301,21 +311,29 @@ class _Bill:
 
 def _round(trio: _Trio, judge: Judge, calls: list[bytes], repeat: int, *, swapped: bool) -> _Bill | str:
     """The bill of the calls in both guests and of none in the null guest; or what is wrong with an output."""
+    guests = (trio.original, trio.candidate)
+    begun = {guest: guest.cpu_ns() for guest in guests}
     ready = {"op": "ready", "slot": "a", "calls": [len(call) for call in calls], "repeat": repeat}
-    for guest in (trio.original, trio.candidate):
+    for guest in guests:
         guest.ask(ready, b"".join(calls))
     trio.null.ask({**ready, "calls": []})
     first, second = (trio.candidate, trio.original) if swapped else (trio.original, trio.candidate)
     bills = {guest: _billed(guest) for guest in (first, second, trio.null)}
     collect = {"op": "collect", "slot": "a"}
-    outputs = [
-        observations(guest.ask(collect, answers=len(calls))) for guest in (trio.original, trio.candidate)
-    ]
+    outputs = [observations(guest.ask(collect, answers=len(calls)), len(calls)) for guest in guests]
+    aside = {guest: guest.cpu_ns() - begun[guest] - bills[guest] for guest in guests}
     for call, expected, actual in zip(calls, *outputs, strict=True):
         fault = judge.fault(call, expected, actual)
         if fault:
             return fault
-    return _Bill(bills[trio.original], bills[trio.candidate], bills[trio.null])
+    hidden = _hidden(aside[trio.original], aside[trio.candidate])
+    return _Bill(bills[trio.original], bills[trio.candidate] + hidden, bills[trio.null])
+
+
+def _hidden(original: int, candidate: int) -> int:
+    """Nanoseconds of work that a candidate did while it took its inputs or gave its outputs, out of the clock."""
+    more = candidate - original
+    return more if more > _ASIDE * original else 0
 
 
 def _billed(guest: Guest) -> int:

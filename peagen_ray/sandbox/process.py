@@ -82,7 +82,7 @@ class _ProcessGuest(Guest):
         except framing.ChannelClosed:
             raise self._died() from None
         self._refuse_flood(limit)
-        if self._child.cpu_ns() > self._limits.cpu_s * 1e9:
+        if self.cpu_ns() > self._limits.cpu_s * 1e9:
             raise self._failed("timeout", f"used more than {self._limits.cpu_s:g} s of CPU")
         return answer
 
@@ -102,10 +102,16 @@ class _ProcessGuest(Guest):
         return self._failed(outcome, reason)
 
     def cpu_ns(self) -> int:
-        return self._child.cpu_ns()
+        try:
+            return self._child.cpu_ns()
+        except LaunchError:
+            raise self._died() from None
 
     def reset_peak(self) -> None:
-        (self._proc / "clear_refs").write_text("5")
+        try:
+            (self._proc / "clear_refs").write_text("5")
+        except OSError:
+            raise self._died() from None
         self._resident = self._status("VmRSS")
 
     def peak_kb(self) -> int:
@@ -115,7 +121,7 @@ class _ProcessGuest(Guest):
         for line in (self._proc / "status").read_text().splitlines():
             if line.startswith(f"{field}:"):
                 return int(line.split()[1])
-        return 0
+        raise self._died()  # it ended, and only its exit status is left
 
     def close(self) -> None:
         self._child.close()

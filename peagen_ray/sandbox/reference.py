@@ -9,7 +9,17 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final, NamedTuple, Self
 
 from peagen_ray.errors import WorkloadError
-from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, pack, split, unpack
+from peagen_ray.sandbox.base import (
+    Answer,
+    Guest,
+    GuestFailed,
+    GuestLimits,
+    Sandbox,
+    naturals,
+    pack,
+    split,
+    unpack,
+)
 from peagen_ray.workload.base import Scale, Workload, load_workload
 from peagen_ray.workload.equality import difference, raised
 from peagen_ray.workload.target import Call
@@ -61,7 +71,8 @@ class Subject:
         header |= {"workload": self.workload, "workload_path": self.workload_path}
         answer = guest.ask(header, wall_s=_LOAD_WALL_S)
         if not answer.header.get("ok"):
-            raise GuestFailed("crash", f"does not load: {answer.header.get('error', 'no reason given')}")
+            reason = str(answer.header.get("error", "no reason given"))[:500]
+            raise GuestFailed("crash", f"does not load: {reason}")
 
 
 @dataclass(frozen=True)
@@ -127,14 +138,27 @@ class Observed(NamedTuple):
 def run(guest: Guest, slot: str, call: bytes, *, wall_s: float | None = None) -> Observed:
     """Make a call in a guest; raises GuestFailed when there is no observation to be had."""
     answer = guest.ask({"op": "run", "slot": slot, "calls": [len(call)], "repeat": 1}, call, wall_s=wall_s)
-    return Observed(int(answer.header["ns"]), observations(answer)[0])
+    (body,) = observations(answer, 1)
+    return Observed(_nanoseconds(answer), body)
 
 
-def observations(answer: Answer) -> list[bytes]:
-    """The observations in an answer to ``run`` or ``collect``; raises GuestFailed if they are too large."""
+def observations(answer: Answer, count: int) -> list[bytes]:
+    """The observations in an answer to ``run`` or ``collect`` of so many calls.
+
+    Raises:
+        GuestFailed: they are too large, or are none.
+    """
     if "too_large" in answer.header:
-        raise GuestFailed("output", str(answer.header["too_large"]))
-    return split(answer.body, answer.header["lengths"])
+        raise GuestFailed("output", str(answer.header["too_large"])[:500])
+    lengths = naturals(answer.header.get("lengths"), count)
+    try:
+        return split(answer.body, lengths)
+    except ValueError as error:
+        raise GuestFailed("crash", f"answered rubbish: {error}") from error
+
+
+def _nanoseconds(answer: Answer) -> int:
+    return naturals([answer.header.get("ns")], 1)[0]
 
 
 @dataclass(frozen=True)
@@ -244,7 +268,7 @@ def _time_slices(guest: Guest, calls: Sequence[bytes], repeat: int) -> list[floa
     found = []
     for call in calls:
         guest.ask({"op": "ready", "slot": "a", "calls": [len(call)], "repeat": repeat}, call)
-        found.append(guest.ask({"op": "go", "slot": "a"}).header["ns"] / 1e9)
+        found.append(_nanoseconds(guest.ask({"op": "go", "slot": "a"})) / 1e9)
     return found
 
 

@@ -157,6 +157,15 @@ def test_what_a_candidate_says_cannot_drive_the_terminal(shown: Callable[..., st
     assert "[red]x[/nope]:smile:" in said
 
 
+def test_long_lines_are_left_to_the_terminal_to_wrap(shown: Callable[..., str]) -> None:
+    def use(display: Display) -> None:
+        display.note("a path " * 60)
+        display.phase("evolving", "a path " * 60)
+        display.progress(replace(PROGRESS, remaining={"rule": "words " * 60}))
+
+    assert shown(use).count("\n") == 3
+
+
 # On a terminal
 
 
@@ -172,7 +181,7 @@ def test_a_terminal_shows_a_table_in_place(shown: Callable[..., str]) -> None:
     assert "generation 3, 37 candidates, 3.1/s" in said
     assert "9 in 7 cells" in said
     assert "█" in said
-    assert said.endswith("\x1b[?25h"), "the cursor is back"
+    assert said.rindex("\x1b[?25h") > said.rindex("\x1b[?25l"), "the cursor is back"
     assert plain_line(PROGRESS) not in said
 
 
@@ -190,7 +199,7 @@ def test_the_cursor_comes_back_after_an_error(shown: Callable[..., str]) -> None
 
     with pytest.raises(KeyboardInterrupt):
         fail()
-    assert stream.getvalue().endswith("\x1b[?25h")
+    assert stream.getvalue().count("\x1b[?25h") == 1
 
 
 def test_what_waits_for_confirmation_is_named() -> None:

@@ -41,7 +41,9 @@ def test_the_file_may_be_named(workspace: Path) -> None:
 def test_it_replaces_nothing_unless_told(workspace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (workspace / "slow_workload.py").write_text("# mine\n")
     assert init() == 2
-    assert capsys.readouterr().err == "Error: slow_workload.py: it exists already\nHint: --force replaces it\n"
+    assert (
+        capsys.readouterr().err == "Error: slow_workload.py: it exists already\nHint: --force replaces it\n"
+    )
     assert (workspace / "slow_workload.py").read_text() == "# mine\n"
     assert init("--force") == 0
     assert "def inputs(" in (workspace / "slow_workload.py").read_text()

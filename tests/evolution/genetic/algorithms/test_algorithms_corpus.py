@@ -111,7 +111,9 @@ def test_operators_have_names_of_their_own_and_say_what_they_do() -> None:
 RECIPES = [(each.NAME, recipe) for each in OPERATORS if isinstance(each, Cookbook) for recipe in each.RECIPES]
 
 
-@pytest.mark.parametrize(("name", "recipe"), RECIPES, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("name", "recipe"), RECIPES, ids=lambda value: value if isinstance(value, str) else ""
+)
 def test_templates_use_only_what_their_patterns_find(name: str, recipe: Recipe) -> None:
     wanted = pattern(recipe.pattern)
     known = {n.id for s in wanted.body for n in ast.walk(s) if isinstance(n, ast.Name)} | set(recipe.also)

@@ -215,7 +215,7 @@ CASES = [
             for d in sorted({part for low in range(1, math.isqrt(n) + 1) if n % low == 0 for part in (low, n // low)} - {n}):
                 out.append(d)
             return out
-        """,  # noqa: E501
+        """,
         NUMBERS,
         id="divisors-in-pairs",
     ),

@@ -243,7 +243,7 @@ CASES = [
         def f(xs):
             xs_ordered = sorted(xs)
             return [bisect.bisect_left(xs_ordered, lo + 2) - bisect.bisect_left(xs_ordered, lo) for lo in range(4)]
-        """,  # noqa: E501
+        """,
         LISTS,
         id="how-many-are-between",
     ),

@@ -179,7 +179,7 @@ def _is_shrinking(scan: Scan) -> bool:
 def _alive(scan: Scan) -> list[ast.expr]:
     """The conditions under which an item may still be chosen."""
     inside = list(walk_block(scan.around.body))
-    alive = []
+    alive: list[ast.expr] = []
     for owner in [scan.table] if equal(scan.table, scan.domain) else [scan.table, scan.domain]:
         if any(_removes(s, owner) for s in inside):
             alive.append(ast.Compare(left=name(scan.item), ops=[ast.In()], comparators=[clone(owner)]))

@@ -59,15 +59,14 @@ _TRIES = (
         BODY
 """,
 )
-_TESTS = tuple(
-    dict.fromkeys(
+_TESTS = (
+    *dict.fromkeys(
         test.format(yes=yes, no=not yes, prime="FLAG" if yes else "not FLAG", divisors=divisors, small=small)
         for test in _TRIES
         for yes in (True, False)
         for divisors in ("range(2, STOP(P))", "PS")
         for small in ("P < 2", "P <= 1")
-    )
-) + (
+    ),
     """
     COUNT = 0
     for D in range(1, P + 1):

@@ -106,6 +106,7 @@ class HeapQueue(Edit[Queue]):
         form = site.form
         if site.key is None:
             heap, ticks = site.queue, ""
+            before: Sequence[ast.stmt]
             before = parse_statements(f"heapq.heapify({heap})")
         else:
             heap, ticks = form.names.fresh("heap"), form.names.fresh("ticks")
@@ -306,11 +307,10 @@ class _Steps:
         start = self._start(block, statement, variable)
         self._handled.update([*walk_block([statement]), *start, *taken])
         if isinstance(taken[0], ast.Assign) and isinstance(taken[0].targets[0], ast.Name):
-            place, variable, others = taken[0], taken[0].targets[0].id, [statement, *taken[1:]]
-        else:
-            place, others = statement, taken
-        self._made.dropped.extend([*start, *others])
-        self._made.taken.append((place, variable))
+            variable = taken[0].targets[0].id
+            taken, statement = [statement, *taken[1:]], taken[0]
+        self._made.dropped.extend([*start, *taken])
+        self._made.taken.append((statement, variable))
         self._keys.append(key)
         return True
 
@@ -336,11 +336,7 @@ class _Steps:
         ):
             block = self._made.form.chain(taker)[-1][0]
             rest = self._made.form.solid(block[block.index(taker) + 1 :])
-            if (
-                rest
-                and isinstance(rest[0], (ast.Delete, ast.Expr))
-                and queue in {n for n in names_in(rest[0])}
-            ):
+            if rest and isinstance(rest[0], (ast.Delete, ast.Expr)) and queue in set(names_in(rest[0])):
                 return [taker, rest[0]]
         return None
 

@@ -128,7 +128,7 @@ def _is_better(test: ast.expr, hit: list[ast.stmt], item: str) -> bool:
 
 def _better(test: ast.expr, notes: list[ast.Assign], item: str) -> Better | None:
     """How items are compared by ``key(v) < best``, ``best is None or key(v) < key(best)``, and the like."""
-    noted = {cast("ast.Name", s.targets[0]).id for s in notes if isinstance(s.targets[0], ast.Name)}
+    noted = {s.targets[0].id for s in notes if isinstance(s.targets[0], ast.Name)}
     if isinstance(test, ast.BoolOp) and isinstance(test.op, ast.Or):
         found = [b for v in test.values if (b := _better(v, notes, item)) is not None]
         others = [v for v in test.values if _better(v, notes, item) is None]

@@ -7,6 +7,7 @@ import builtins
 import keyword
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from peagen_ray.evolution.mutators.genetic.base import FunctionNode, every
 from peagen_ray.evolution.mutators.genetic.canonical.trees import assign, blocks, clone, name, walk_block
@@ -317,7 +318,9 @@ def _shallow(node: ast.stmt) -> ast.stmt:
             value = [_shallow_part(part) for part in value]
         if value is not None or field_name == "value":
             fields[field_name] = value
-    return type(node)(**fields)
+    kind: Any = type(node)
+    made: ast.stmt = kind(**fields)
+    return made
 
 
 def _shallow_part(part: ast.ExceptHandler | ast.match_case) -> ast.ExceptHandler | ast.match_case:

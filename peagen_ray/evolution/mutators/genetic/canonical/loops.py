@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping, Sequence, Set
-from typing import cast
+from typing import Any, cast
 
 from peagen_ray.evolution.mutators.genetic.base import every, loaded, stored
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import negated, normalised, shifted
@@ -233,9 +233,10 @@ def _marked(block: Sequence[ast.stmt], flag: str) -> list[ast.stmt]:
 
 
 def _inherit(form: Form, old: ast.stmt, new: ast.stmt) -> None:
-    for table in (form.binds, form.lost, form.made):
+    tables: tuple[dict[ast.stmt, Any], ...] = (form.binds, form.lost, form.made)
+    for table in tables:
         if old in table:
-            table[new] = table[old]  # type: ignore[index]
+            table[new] = table[old]
 
 
 def _headed(form: Form, node: ast.For) -> ast.For:

@@ -203,7 +203,7 @@ def _is_self_contained(recipe: Recipe, match: Found) -> bool:
     if not written:
         return True
     everywhere = Counter(_reads(match.form.body))
-    outside = {s for s in walk_block(match.form.body)} - set(walk_block(match.statements))
+    outside = set(walk_block(match.form.body)) - set(walk_block(match.statements))
     elsewhere = {n for s in outside for n in _own_stores(s)}
     return all(everywhere[n] == inside[n] or n in elsewhere for n in written)
 

@@ -67,7 +67,7 @@ def renamed(node: _N, names: Mapping[str, str]) -> _N:
 
     made = _rebuilt(node, visit)
     for each in every(made):
-        if isinstance(each, ast.ExceptHandler) and each.name in names:
+        if isinstance(each, ast.ExceptHandler) and each.name is not None and each.name in names:
             each.name = names[each.name]
     return cast("_N", made)
 
