@@ -34,8 +34,8 @@ _GRACE_S: Final = 0.5
 _LEAST_ROUNDS: Final = 9
 _RESOLUTION: Final = 4
 """Calls that cost less than this part of the conversation count as costing that: a lower bound of the gain."""
-_ASIDE: Final = 0.5
-"""Share of the CPU time that the original takes inputs and gives outputs in, by which a candidate may exceed it."""
+_ASIDE: Final = 2.0
+"""How much more a candidate may spend on taking inputs and giving outputs, as a share of what the original does."""
 _LEAST_SLICE_NS: Final = 2_000_000
 _MOST_CALLS: Final = 40
 """A slice of a confirmation is long enough that the conversation counts little, and not longer than this."""

@@ -8,6 +8,7 @@ from typing import Final
 from peagen_ray.evolution.mutators.genetic import (
     algorithms,
     edits,
+    idioms_accumulators,
     idioms_arithmetic,
     idioms_bisect,
     idioms_builtins,
@@ -32,6 +33,7 @@ from peagen_ray.evolution.mutators.genetic.base import Operator
 
 _SOURCES: Final = (
     edits,
+    idioms_accumulators,
     idioms_arithmetic,
     idioms_bisect,
     idioms_builtins,

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from peagen_ray.evolution.mutators.genetic.algorithms.grids import NeighbourSums, Unswitch
+from peagen_ray.evolution.mutators.genetic.algorithms.grids import MatrixProduct, NeighbourSums, Unswitch
 
 RNG = random.Random(81)
 GRIDS = [
@@ -72,3 +72,30 @@ def f(xs, k):
 def test_conditions_that_change_are_left_alone(applies, test):
     source = f"def f(xs, i, total):\n    for j in range(9):\n        if {test}:\n            total += 1\n    return total\n"
     assert not applies(Unswitch(), source)
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        "for k in range(len(b)):\n                out[i][j] += a[i][k] * b[k][j]",
+        "total = 0\n            for k in range(m):\n                total += b[k][j] * a[i][k]\n            out[i][j] = total",
+        "out[i][j] = sum(a[i][k] * b[k][j] for k in range(m))",
+    ],
+)
+def test_rows_are_multiplied_by_columns(improve, product):
+    source = f"""
+def multiply(a, b):
+    n, m, p = len(a), len(b), len(b[0])
+    out = [[0] * p for _ in range(n)]
+    for i in range(n):
+        for j in range(p):
+            {product}
+    return out
+"""
+    inputs = [
+        ([[RNG.randint(-4, 4) for _ in range(m)] for _ in range(n)], [[RNG.random() for _ in range(p)] for _ in range(m)])
+        for n in (1, 3)
+        for m in (1, 4)
+        for p in (1, 2)
+    ]
+    improve(MatrixProduct(), source, "multiply", inputs, contains=["columns = list(zip(*b))"])

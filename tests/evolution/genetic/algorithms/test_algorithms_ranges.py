@@ -31,7 +31,7 @@ FLOATS = [([RNG.random() for _ in range(n)], 3) for n in range(3, 12)]
 )
 def test_sums_of_ranges_are_differences_of_prefix_sums(improve, loops):
     source = f"def f(xs, k):\n    out = []\n    {loops}\n    return out\n"
-    improve(RangeTable(), source, "f", [*LISTS, *FLOATS], contains=["sums = [0]"])
+    improve(RangeTable(), source, "f", [*LISTS, *FLOATS], contains=["sums = "])
 
 
 def test_a_table_may_be_filled_while_it_is_summed(improve):

@@ -87,6 +87,33 @@ class NeighbourSums(Cookbook):
     RECIPES = _neighbours()
 
 
+class MatrixProduct(Cookbook):
+    """Multiplies a row by a column at once, with the columns made before.
+
+    Before::
+
+        for k in range(n):
+            total += a[i][k] * b[k][j]
+
+    After::
+
+        total += sum(map(operator.mul, a[i], columns[j]))
+
+    with ``columns = list(zip(*b))`` before the loops around.
+    """
+
+    NAME = "matrix-product"
+    RECIPES = tuple(
+        Recipe(
+            f"for K in range(N):\n    {result} += A[I][K] * B[K][J]",
+            f"{result} += sum(map(operator.mul, A[I], fresh_columns[J]))",
+            imports=("import operator",),
+            hoisted="fresh_columns = list(zip(*B))\n",
+        )
+        for result in ("TOTAL", "OUT[P][Q]")
+    )
+
+
 @dataclass(frozen=True)
 class Unswitched:
     """An inner loop of which conditions do not depend on its variable."""
@@ -160,4 +187,4 @@ def _unswitched(form: Form, loop: ast.For) -> Unswitched | None:
     return Unswitched(form, loop, outside, inside) if outside else None
 
 
-OPERATORS: tuple[Operator, ...] = (NeighbourSums(), Unswitch())
+OPERATORS: tuple[Operator, ...] = (NeighbourSums(), MatrixProduct(), Unswitch())

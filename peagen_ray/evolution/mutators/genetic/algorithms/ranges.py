@@ -5,7 +5,14 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
-from peagen_ray.evolution.mutators.genetic.algorithms.spans import Loop, Span, ascends, bound_in, homes
+from peagen_ray.evolution.mutators.genetic.algorithms.spans import (
+    Loop,
+    Span,
+    ascends,
+    bound_in,
+    homes,
+    is_fixed,
+)
 from peagen_ray.evolution.mutators.genetic.base import Draft, Operator
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import signed_terms, sum_of
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
@@ -53,16 +60,15 @@ class RangeTable(Edit[Reduction]):
 
     After::
 
-        sums = [0]
+        sums = list(itertools.accumulate(items, initial=0))
         for i in range(n):
             total = 0
-            for j in range(len(sums) - 1, i + width):
-                sums.append(sums[-1] + items[j])
             if i < i + width:
                 total += sums[i + width] - sums[i]
 
-    So too for ``max`` and ``min`` over ranges that begin or end at the same place (tables of prefixes and
-    suffixes) or that have the same width (a queue of candidates). A table is filled as far as is asked for.
+    So too for sums of other terms, and for ``max`` and ``min`` over ranges that begin or end at the same
+    place (tables of prefixes and suffixes) or that have the same width (a queue of candidates). Where the
+    items are not all known before the loop, a table is filled as far as is asked for.
     """
 
     NAME = "range-table"
@@ -151,7 +157,7 @@ def _texts(site: Reduction) -> tuple[str, str] | None:
     if site.span.start is None and site.span.stop is None:
         return None
     if site.kind == "sum":
-        return _sum_texts(site)
+        return _whole_texts(site) if _whole(site) is not None else _sum_texts(site)
     if site.span.start is None:
         fill = "for INDEX in range(BASE + len(TABLE), STOP):\n"
         fill += "    TABLE.append(KIND(TABLE[-1], TERM) if TABLE else TERM)\n"
@@ -160,6 +166,19 @@ def _texts(site: Reduction) -> tuple[str, str] | None:
         before = "TABLE = list(itertools.accumulate((TERM for INDEX in range(STOP - 1, -1, -1)), KIND))"
         return before, "if START < STOP:\n    RESULT = KIND(RESULT, TABLE[STOP - 1 - START])"
     return None if _width(site) is None else _window_texts(site)
+
+
+def _whole(site: Reduction) -> ast.expr | None:
+    """The sequence all of whose items are the terms, where that stays the same."""
+    term, index = site.term, site.loop.target
+    if not isinstance(term, ast.Subscript) or not equal(term.slice, index):
+        return None
+    return term.value if is_fixed(term.value, site.around) else None
+
+
+def _whole_texts(site: Reduction) -> tuple[str, str]:
+    before = "TABLE = list(itertools.accumulate(WHOLE, initial=0))"
+    return before, "if START < STOP:\n    RESULT += TABLE[STOP] - TABLE[START]"
 
 
 def _sum_texts(site: Reduction) -> tuple[str, str]:
@@ -200,6 +219,7 @@ def _bindings(site: Reduction) -> dict[str, Value]:
         "INDEX": site.loop.target,
         "RESULT": site.result,
         "TERM": site.term,
+        "WHOLE": _whole(site) or site.term,
         "BASE": site.span.base,
         "START": site.span.start or site.span.base,
         "STOP": site.span.end,
