@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from peagen_ray.evolution.diff import split_lines
+from peagen_ray.evolution.trimming import trimmed
 from peagen_ray.workload.fingerprint import fingerprint
 
 
@@ -55,13 +56,14 @@ def apply(original: str, chosen: Sequence[Hunk]) -> str:
     return "".join([*out, *lines[at:]])
 
 
-def minimise(original: str, winner: str, *, limit: int = 64) -> Generator[str, bool, str]:
+def minimise(original: str, winner: str, *, limit: int = 120) -> Generator[str, bool, str]:
     """Delta debugging of the changes from one source to the other.
 
     It is ddmin of Zeller & Hildebrandt 2002, "Simplifying and isolating failure-inducing input".
-    A coroutine: it yields source texts to be judged, is sent whether each keeps the gain, and returns the
-    smallest that does, from which no single hunk can be taken back (unless ``limit`` cut it short). What
-    does not parse, or is the same program as one that was judged, is not asked about.
+    What is left is then trimmed, statement by statement. A coroutine: it yields source texts to be judged,
+    is sent whether each keeps the gain, and returns the smallest that does, from which nothing can be taken
+    back (unless ``limit`` cut it short). What does not parse, or is the same program as one that was judged,
+    is not asked about.
 
     Args:
         original: where the changes start from; it is taken not to have the gain.
@@ -87,7 +89,19 @@ def minimise(original: str, winner: str, *, limit: int = 64) -> Generator[str, b
         else:
             break
         grain = max(2, min(grain, len(chosen)))
-    return apply(original, chosen)
+    return (yield from _trim(judge, original, apply(original, chosen)))
+
+
+def _trim(judge: _Judge, original: str, source: str) -> Generator[str, bool, str]:
+    """The source without the statements of its changes that contribute nothing."""
+    smaller: str | None = source
+    while smaller is not None:
+        source, smaller = smaller, None
+        for candidate in trimmed(original, source):
+            if len(candidate) < len(source) and (yield from judge.accepts(candidate)):
+                smaller = candidate
+                break
+    return source
 
 
 class _Judge:
@@ -100,7 +114,10 @@ class _Judge:
 
     def keeps(self, chosen: Sequence[Hunk]) -> Generator[str, bool, bool]:
         """Whether the original with those hunks keeps the gain; False once no question is left."""
-        source = apply(self._original, chosen)
+        return (yield from self.accepts(apply(self._original, chosen)))
+
+    def accepts(self, source: str) -> Generator[str, bool, bool]:
+        """Whether a program keeps the gain; False once no question is left."""
         try:
             found = fingerprint(source)
         except (SyntaxError, ValueError, RecursionError):

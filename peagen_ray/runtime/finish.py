@@ -129,9 +129,9 @@ class Finish:
         evaluated = self._fabric.queue.wait_for_result(executed.data["evaluate"], None)
         if evaluated is None or evaluated.status is not Status.OK:
             return None
-        if evaluated.data["score"] is None:
-            self._watch.observer.note(f"turned down: {evaluated.data['outcome']}: {evaluated.data['reason']}")
         score: dict[str, Any] | None = evaluated.data["score"]
+        if score is None and task.payload["mode"] == "confirm":  # a smaller change that is wrong is no news
+            self._watch.observer.note(f"turned down: {evaluated.data['outcome']}: {evaluated.data['reason']}")
         return score
 
     def result(

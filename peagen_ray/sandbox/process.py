@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -118,10 +119,11 @@ class _ProcessGuest(Guest):
         return max(0, self._status("VmHWM") - self._resident)
 
     def _status(self, field: str) -> int:
-        for line in (self._proc / "status").read_text().splitlines():
-            if line.startswith(f"{field}:"):
-                return int(line.split()[1])
-        raise self._died()  # it ended, and only its exit status is left
+        with suppress(OSError):
+            for line in (self._proc / "status").read_text().splitlines():
+                if line.startswith(f"{field}:"):
+                    return int(line.split()[1])
+        raise self._died()  # what has ended has no memory
 
     def close(self) -> None:
         self._child.close()

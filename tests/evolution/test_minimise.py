@@ -79,15 +79,19 @@ def test_a_winner_all_of_whose_changes_are_needed_stays_as_it_is():
     assert len(asked) == len(set(asked))
 
 
-def test_a_single_change_is_not_asked_about():
-    assert run(edited(NEEDED), lambda _: True) == (edited(NEEDED), [])
+def test_of_a_single_change_only_less_of_it_is_asked_about():
+    smallest, asked = run(edited(NEEDED), lambda _: False)
+    assert smallest == edited(NEEDED)
+    assert all(len(source) < len(smallest) for source in asked)
 
 
 def test_comments_layout_and_docstrings_are_taken_back_without_asking():
     winner = edited(
         NEEDED, ("LIMIT = 10\n", "LIMIT   =  10  # ten\n"), ('"""A module."""', '"""The module."""')
     )
-    assert run(winner, lambda _: False) == (edited(NEEDED), [])
+    smallest, asked = run(winner, lambda _: False)
+    assert smallest == edited(NEEDED)
+    assert all("ten" not in source for source in asked)
 
 
 def test_what_does_not_parse_is_not_asked_about():
