@@ -8,6 +8,7 @@ import pytest
 
 from peagen_ray.evolution.mutators.genetic.algorithms.bisection import (
     CountByBisection,
+    CountIntervals,
     KeepSorted,
     SortedSearch,
 )
@@ -133,3 +134,26 @@ def medians(xs):
     return out
 """
     improve(KeepSorted(), source, "medians", LISTS, contains=["bisect.insort(seen, x)"])
+
+
+@pytest.mark.parametrize(("low", "high"), [("<=", "<"), ("<", "<"), ("<=", "<="), ("<", "<=")])
+@pytest.mark.parametrize(("target", "begin", "end"), [("a, b", "a", "b"), ("span", "span[0]", "span[1]")])
+def test_intervals_that_hold_a_point_are_counted(improve, low, high, target, begin, end):
+    source = f"""
+def f(spans):
+    most = 0
+    for start, _ in spans:
+        count = 0
+        for {target} in spans:
+            if {begin} {low} start {high} {end}:
+                count += 1
+        most = max(most, count)
+    return most
+"""
+    inputs = [([(x, x + RNG.randint(1, 4)) for x in xs],) for (xs,) in LISTS]
+    improve(CountIntervals(), source, "f", inputs, contains=["begins = sorted("])
+
+
+def test_conditions_that_are_of_no_interval_are_left_alone(applies):
+    source = "def f(spans, p, q):\n    n = 0\n    for x in q:\n        for s in spans:\n            if x <= p < s[1]:\n                n += 1\n    return n\n"
+    assert not applies(CountIntervals(), source)

@@ -93,7 +93,10 @@ def multiply(a, b):
     return out
 """
     inputs = [
-        ([[RNG.randint(-4, 4) for _ in range(m)] for _ in range(n)], [[RNG.random() for _ in range(p)] for _ in range(m)])
+        (
+            [[RNG.randint(-4, 4) for _ in range(m)] for _ in range(n)],
+            [[RNG.random() for _ in range(p)] for _ in range(m)],
+        )
         for n in (1, 3)
         for m in (1, 4)
         for p in (1, 2)

@@ -302,6 +302,73 @@ def schedule(jobs, machines):
     return load, plan
 """
 
+SORTED_FIRST = """
+def shortest(graph, start):
+    dist = {}
+    for n in graph:
+        dist[n] = float("inf")
+    dist[start] = 0
+    queue = [n for n in graph]
+    while queue:
+        queue.sort(key=lambda n: dist[n])
+        n = queue.pop(0)
+        for m in graph[n]:
+            dist[m] = min(dist[m], dist[n] + graph[n][m])
+    return dist
+"""
+
+SORTED_TAKE = """
+def shortest(graph, start):
+    dist = {n: float("inf") for n in graph}
+    dist[start] = 0
+    left = set(graph)
+    while len(left) != 0:
+        n = sorted(left, key=dist.get)[0]
+        left.remove(n)
+        for m, w in graph[n].items():
+            if m in left:
+                if dist[n] + w < dist[m]:
+                    dist[m] = dist[n] + w
+    return dist
+"""
+
+DIFFERENCE = """
+def shortest(graph, start):
+    dist = {n: float("inf") for n in graph}
+    dist[start] = 0
+    done = set()
+    while len(done) < len(dist):
+        n = min(dist.keys() - done, key=dist.__getitem__)
+        done.add(n)
+        for m, w in graph[n].items():
+            dist[m] = min(dist[m], dist[n] + w)
+    return dist
+"""
+
+GROWING = """
+def shortest(graph, start):
+    dist = {start: 0}
+    open_nodes = [start]
+    closed = []
+    while open_nodes:
+        n = open_nodes[0]
+        for m in list(open_nodes):
+            if dist.get(m, 0) < dist.get(n, 0):
+                n = m
+        open_nodes.remove(n)
+        closed.append(n)
+        for m in graph[n]:
+            if m in closed:
+                continue
+            new = dist[n] + graph[n][m]
+            if m not in open_nodes:
+                open_nodes.append(m)
+                dist[m] = new
+            elif new < dist[m]:
+                dist[m] = new
+    return dist
+"""
+
 ON_GRAPHS = {
     "inline": INLINE_DICT,
     "helpers": HELPERS,
@@ -311,6 +378,10 @@ ON_GRAPHS = {
     "generator": GENERATOR,
     "pairs": SORTED_PAIRS,
     "methods": NESTED_FUNCTION,
+    "sorted-first": SORTED_FIRST,
+    "sorted-take": SORTED_TAKE,
+    "difference": DIFFERENCE,
+    "growing": GROWING,
 }
 
 
@@ -372,6 +443,35 @@ def test_the_least_loaded_of_several_is_found_in_a_heap(improve):
     rng = random.Random(9)
     inputs = [([rng.randint(1, 6) for _ in range(30)], m) for m in range(1, 8)]
     improve(HeapScan(), LOADS, "schedule", inputs, contains=["heap = [(load[m], m) for m in range("])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "if best is None:\n                best = v",
+        "if best is None or dist[v] < dist[best]:\n                best = v\n                count = 1",
+        "if dist[v] < dist[best] or v == 3:\n                best = v",
+        "if dist[v] < dist[w]:\n                best = v",
+        "if v < best:\n                best = v",
+        "if dist[v] != dist[best]:\n                best = v",
+        "found.append(v)",
+        "found.append((v, dist[v]))",
+        "print(v)",
+        "found.insert(0, v)",
+    ],
+)
+def test_loops_that_find_no_smallest_are_left_alone(applies, body):
+    source = f"""
+def f(dist, n, w, best):
+    for _ in range(n):
+        found = []
+        for v in dist:
+            {body}
+        if not found or len(found) > 3:
+            dist[best] = 2
+    return best
+"""
+    assert not applies(HeapScan(), source)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from peagen_ray.evolution.mutators.genetic.algorithms.memo import CacheHelper, CacheNested, MemoiseRecursion
+from peagen_ray.evolution.mutators.genetic.algorithms.memo import CacheNested, MemoiseRecursion
 
 FIB = """
 def fib(n):
@@ -173,36 +173,3 @@ def edit(a, b):
     return distance(len(a), len(b))
 """
     improve(CacheNested(), source, "edit", [("kitten", "sitting"), ("", "abc")], contains=["lru_cache"])
-
-
-def test_a_helper_called_in_a_loop_is_cached_by_its_caller(improve):
-    source = """
-def steps(n):
-    count = 0
-    while n != 1:
-        n = n // 2 if n % 2 == 0 else 3 * n + 1
-        count += 1
-    return count
-
-def total(numbers):
-    \"\"\"All steps.\"\"\"
-    return sum([steps(n) for n in numbers])
-"""
-    after = improve(CacheHelper(), source, "total", [([3, 7, 3, 7, 9],)])
-    assert "cached_steps = functools.lru_cache(maxsize=None)(steps)" in after
-    assert "[cached_steps(n) for n in numbers]" in after
-
-
-def test_a_helper_that_changes_its_argument_is_not_cached(applies):
-    source = """
-def push(xs, n):
-    xs.append(n)
-    return xs
-
-def fill(n):
-    xs = []
-    for i in range(n):
-        push(xs, i)
-    return xs
-"""
-    assert not applies(CacheHelper(), source)

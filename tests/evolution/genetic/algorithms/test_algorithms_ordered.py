@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from peagen_ray.evolution.mutators.genetic.algorithms.ordered import OrderedSet
+from peagen_ray.evolution.mutators.genetic.algorithms.ordered import CountedItems, OrderedSet
 
 RNG = random.Random(91)
 REQUESTS = [([RNG.randint(0, 6) for _ in range(n)], k) for n in range(0, 30, 3) for k in (1, 3)]
@@ -58,8 +58,39 @@ def f(requests, size):
     ],
 )
 def test_lists_used_in_other_ways_are_left_alone(applies, use):
-    assert not applies(OrderedSet(), f"def f(n):\n    xs = []\n    xs.append(n)\n    xs.remove(n)\n    {use}\n    return n\n")
+    assert not applies(
+        OrderedSet(), f"def f(n):\n    xs = []\n    xs.append(n)\n    xs.remove(n)\n    {use}\n    return n\n"
+    )
 
 
 def test_parameters_are_left_alone(applies):
     assert not applies(OrderedSet(), "def f(xs):\n    xs.remove(1)\n    return xs\n")
+
+
+@pytest.mark.parametrize("made", ["list(word)", "[c for c in word]", "sorted(word)"])
+def test_items_that_are_only_asked_for_are_counted(improve, made):
+    source = f"""
+def f(word, other):
+    left = {made}
+    shared, missing = 0, 0
+    for c in other:
+        if c in left:
+            left.remove(c)
+            shared += 1
+        if c not in left:
+            missing += 1
+            left.append(c)
+    return shared, missing
+"""
+    inputs = [("".join(RNG.choices("abc", k=n)), "".join(RNG.choices("abcd", k=9))) for n in range(9)]
+    after = improve(CountedItems(), source, "f", inputs, contains=["collections.Counter("])
+    for text in ("left[c] -= 1", "left[c] += 1", "if left[c] > 0:", "if left[c] <= 0:"):
+        assert text in after
+
+
+@pytest.mark.parametrize("use", ["xs.pop(0)", "y = len(xs)", "for y in xs:\n        pass", "return xs"])
+def test_lists_whose_order_or_length_counts_are_not_counted(applies, use):
+    assert not applies(
+        CountedItems(),
+        f"def f(n):\n    xs = []\n    xs.append(n)\n    xs.remove(n)\n    {use}\n    return n\n",
+    )

@@ -107,7 +107,7 @@ def test_extremes_of_slices_of_one_width_are_found(improve, kind):
         "for j in range(i):\n            t += t * xs[j]",
         "for j in range(i):\n            t -= xs[j]",
         "for j in range(i, len(xs)):\n            t += xs[j]\n        xs[i] = t",
-        "for j in range(i, 2 * i):\n            t = max(t, xs[j])",
+        "for j in range(i, 2 * i):\n            t = max(t, j * xs[j])",
     ],
 )
 def test_other_loops_are_left_alone(applies, loops):
@@ -115,3 +115,17 @@ def test_other_loops_are_left_alone(applies, loops):
         f"def f(xs, k):\n    for i in range(len(xs)):\n        t = 0\n        {loops}\n        print(t)\n"
     )
     assert not applies(RangeTable(), source)
+
+
+@pytest.mark.parametrize("kind", ["max", "min"])
+def test_extremes_of_any_ranges_come_from_powers_of_two(improve, kind):
+    source = f"""
+def f(xs, k):
+    peaks = []
+    for i in range(len(xs)):
+        low, high = max(0, i - k), min(len(xs), i + 2 * k + 1)
+        if xs[i] == {kind}(xs[low:high]):
+            peaks.append(i)
+    return peaks
+"""
+    improve(RangeTable(), source, "f", LISTS, contains=["bit_length()"])

@@ -8,16 +8,14 @@ import pytest
 
 from peagen_ray.evolution.mutators.genetic.algorithms.repeats import (
     BinByDivision,
-    ClosestPair,
+    Horner,
     PowerBySquaring,
     RotateAtOnce,
-    SumOverPairs,
 )
 
 RNG = random.Random(61)
 LISTS = [([RNG.randint(-6, 8) for _ in range(n)],) for n in range(10)]
 TURNS = [(list(range(n)), k) for n in range(6) for k in (0, 1, 2, 7)]
-POINTS = [([(RNG.randint(0, 30), RNG.randint(0, 30)) for _ in range(n)],) for n in range(2, 14)]
 
 
 @pytest.mark.parametrize(
@@ -68,50 +66,6 @@ def test_steps_that_are_no_products_are_not_squared(applies):
 
 
 @pytest.mark.parametrize(
-    "term", ["abs(a[i] - a[j])", "a[i] * a[j]", "a[j] + a[i]", "min(a[i], a[j])", "max(a[j], a[i])"]
-)
-def test_sums_over_pairs_take_one_pass(improve, term):
-    source = f"""
-def f(a):
-    total = 0
-    for i in range(len(a)):
-        for j in range(i + 1, len(a)):
-            total += {term}
-    return total
-"""
-    improve(SumOverPairs(), source, "f", LISTS, without=["for j"])
-
-
-@pytest.mark.parametrize(
-    "distance",
-    [
-        "((p[i][0] - p[j][0]) ** 2 + (p[i][1] - p[j][1]) ** 2) ** 0.5",
-        "(p[i][0] - p[j][0]) ** 2 + (p[i][1] - p[j][1]) ** 2",
-        "dist(p[i], p[j])",
-    ],
-)
-def test_the_closest_points_are_near_in_the_first_coordinate(improve, distance):
-    source = f"""
-import math
-
-def dist(a, b):
-    dx = a[0] - b[0]
-    dy = a[1] - b[1]
-    return math.sqrt(dx * dx + dy * dy)
-
-def f(p):
-    best = float("inf")
-    for i in range(len(p)):
-        for j in range(i + 1, len(p)):
-            d = {distance}
-            if d < best:
-                best = d
-    return best
-"""
-    improve(ClosestPair(), source, "f", POINTS, contains=["sorted(p"])
-
-
-@pytest.mark.parametrize(
     ("test", "low"),
     [
         ("low + b * width <= v < low + (b + 1) * width", -3),
@@ -133,3 +87,27 @@ def f(values):
     return counts
 """
     improve(BinByDivision(), source, "f", LISTS, contains=["guess"])
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "for i in range(len(cs)):\n            total += cs[i] * x ** i",
+        "for i, c in enumerate(cs):\n            total = total + c * x ** i",
+        "for i in range(len(cs)):\n            term = cs[i]\n            for _ in range(i):\n                term = term * x\n"
+        "            total += term",
+        "for i in range(len(cs)):\n            power = 1\n            for _ in range(i):\n                power *= x\n"
+        "            total += power * cs[i]",
+    ],
+)
+def test_polynomials_need_no_powers(improve, loop):
+    source = f"""
+def f(cs, xs):
+    out = []
+    for x in xs:
+        total = 0
+        {loop}
+        out.append(total)
+    return out
+"""
+    improve(Horner(), source, "f", [(cs, [-2, 0, 1, 3]) for (cs,) in LISTS], contains=["reversed(cs)"])

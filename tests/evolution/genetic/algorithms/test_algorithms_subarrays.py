@@ -7,13 +7,11 @@ import random
 import pytest
 
 from peagen_ray.evolution.mutators.genetic.algorithms.subarrays import (
-    BestPair,
     BestSubarray,
     LongestRun,
     OtherProducts,
     RisingSubsequence,
     SubarraySums,
-    TwoPointers,
 )
 
 RNG = random.Random(21)
@@ -62,43 +60,6 @@ def f(xs, k):
     return out
 """
     improve(SubarraySums(), source, "f", TWO, contains=["running"])
-
-
-@pytest.mark.parametrize(
-    "step",
-    [
-        "if xs[j] - xs[i] > best:\n                best = xs[j] - xs[i]",
-        "profit = xs[j] - xs[i]\n            best = max(best, profit)",
-        "best = min(best, abs(xs[i] - xs[j]))",
-        "best = max(best, abs(xs[j] - xs[i]))",
-        "best = max(best, xs[i] * xs[j])",
-        "best = max(xs[i] + xs[j], best)",
-    ],
-)
-@pytest.mark.parametrize("end", ["len(xs)", "len(xs) - 1"])
-def test_the_best_pair_is_found_without_trying_all(improve, step, end):
-    source = f"""
-def f(xs):
-    best = 0
-    for i in range({end}):
-        for j in range(i + 1, len(xs)):
-            {step}
-    return best
-"""
-    improve(BestPair(), source, "f", [*ONE, ([],)])
-
-
-def test_the_best_container_is_found_from_both_ends(improve):
-    source = """
-def f(h):
-    best = 0
-    for i in range(len(h)):
-        for j in range(i + 1, len(h)):
-            area = min(h[i], h[j]) * (j - i)
-            best = max(best, area)
-    return best
-"""
-    improve(TwoPointers(), source, "f", [([abs(x) for x in xs],) for xs in LISTS])
 
 
 @pytest.mark.parametrize("how", ["<", "<="])

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from peagen_ray.evolution.mutators.genetic.algorithms.spans import Loop, Span, ascends, bound_in, homes
 from peagen_ray.evolution.mutators.genetic.base import Draft, Operator
+from peagen_ray.evolution.mutators.genetic.canonical.changes import is_changed
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import conjuncts
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
-from peagen_ray.evolution.mutators.genetic.canonical.loops import is_changed
 from peagen_ray.evolution.mutators.genetic.canonical.normal import Forms
 from peagen_ray.evolution.mutators.genetic.canonical.recipes import Cookbook, Found, Recipe, always, build
 from peagen_ray.evolution.mutators.genetic.canonical.trees import clone, name, walk_block
@@ -209,7 +209,7 @@ class CountIntervals(Cookbook):
             count = 0
             count += bisect.bisect_right(begins, point) - bisect.bisect_right(ends, point)
 
-    No interval is taken to end before it begins.
+    No interval is taken to end before it begins, nor where it begins if neither end counts.
     """
 
     NAME = "count-intervals"

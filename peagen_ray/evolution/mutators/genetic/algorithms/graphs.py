@@ -290,10 +290,9 @@ for K in range(N):
         fresh_row = D[I]
         fresh_first = fresh_row[K]
         if fresh_first != float("inf"):
-            fresh_row[:] = [
-                fresh_new if (fresh_new := fresh_first + fresh_second) < fresh_old else fresh_old
-                for fresh_old, fresh_second in zip(fresh_row, fresh_through)
-            ]
+            for J, fresh_second in enumerate(fresh_through):
+                if fresh_first + fresh_second < fresh_row[J]:
+                    fresh_row[J] = fresh_first + fresh_second
 """
 
 
@@ -316,9 +315,9 @@ class RowsOfPaths(Cookbook):
                 row = d[i]
                 first = row[k]
                 if first != float("inf"):
-                    row[:] = [
-                        new if (new := first + second) < old else old for old, second in zip(row, through)
-                    ]
+                    for j, second in enumerate(through):
+                        if first + second < row[j]:
+                            row[j] = first + second
     """
 
     NAME = "rows-of-paths"

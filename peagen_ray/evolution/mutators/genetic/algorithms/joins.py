@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from peagen_ray.evolution.mutators.genetic.algorithms.spans import Loop, Span, ascends, bound_in, homes
 from peagen_ray.evolution.mutators.genetic.base import Draft, Operator
+from peagen_ray.evolution.mutators.genetic.canonical.changes import is_part_changed
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import (
     conjunction,
     conjuncts,
@@ -16,7 +17,6 @@ from peagen_ray.evolution.mutators.genetic.canonical.expressions import (
     sum_of,
 )
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
-from peagen_ray.evolution.mutators.genetic.canonical.loops import is_changed
 from peagen_ray.evolution.mutators.genetic.canonical.normal import Forms
 from peagen_ray.evolution.mutators.genetic.canonical.recipes import build
 from peagen_ray.evolution.mutators.genetic.canonical.trees import call, clone, name, walk_block
@@ -112,22 +112,22 @@ def find_join(form: Form, loop: ast.For) -> Join | None:
         return None
     conditions = conjuncts(body[0].test)
     for outer, span in homes(form, loop):
-        fixed = {id(c): s for c in conditions if (s := _sides(c, loop, outer, span)) is not None}
+        fixed = {id(c): s for c in conditions if (s := sides(c, loop, outer, span)) is not None}
         if fixed:
             keys, probes = zip(*fixed.values(), strict=True)
             rest = tuple(c for c in conditions if id(c) not in fixed)
-            key, probe = _together(keys), _together(probes)
+            key, probe = together(keys), together(probes)
             return Join(form, loop, outer, span, key, probe, rest, tuple(body[0].body))
     return None
 
 
-def _together(parts: Sequence[ast.expr]) -> ast.expr:
+def together(parts: Sequence[ast.expr]) -> ast.expr:
     """Several keys as one; what is no key because it is a list becomes a tuple."""
     made = [call("tuple", p) if is_call(p, "sorted") or is_call(p, "list") else p for p in parts]
     return made[0] if len(made) == 1 else ast.Tuple(elts=made, ctx=ast.Load())
 
 
-def _sides(condition: ast.expr, loop: ast.For, outer: Loop, span: Span) -> tuple[ast.expr, ast.expr] | None:
+def sides(condition: ast.expr, loop: ast.For, outer: Loop, span: Span) -> tuple[ast.expr, ast.expr] | None:
     """The key and what it must equal, for a condition that compares them."""
     if not isinstance(condition, ast.Compare) or not isinstance(condition.ops[0], ast.Eq):
         return None
@@ -135,7 +135,7 @@ def _sides(condition: ast.expr, loop: ast.For, outer: Loop, span: Span) -> tuple
     bound = bound_in(outer) - own
     for key, probe in _solutions(condition, own):
         if names_in(key) & own and not names_in(probe) & own and not names_in(key) & bound:
-            if span.grows or not is_changed(key, outer.body, own):
+            if span.grows or not is_part_changed(key, outer.body, own):
                 return clone(key), clone(probe)
     return None
 

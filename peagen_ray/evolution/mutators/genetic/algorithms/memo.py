@@ -18,14 +18,14 @@ from peagen_ray.evolution.mutators.genetic.base import (
     Operator,
     every,
     parse_expression,
-    stored,
 )
 from peagen_ray.evolution.mutators.genetic.canonical.trees import call, name
-from peagen_ray.evolution.mutators.genetic.nodes import is_call, is_constant, mutated, negated
+from peagen_ray.evolution.mutators.genetic.nodes import is_call, is_constant, negated
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit
 
 _OF_CONTAINERS = frozenset({"len", "sum", "sorted", "enumerate", "list", "set", "tuple"})
-_CACHE = "functools.lru_cache(maxsize=None)"
+CACHE = "functools.lru_cache(maxsize=None)"
+"""The decorator that remembers results."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ class MemoiseRecursion(Edit[MemoSite]):
             name=inner,
             args=_arguments([indices.get(p, p) for p in varying]),
             body=list(body),
-            decorator_list=[parse_expression(_CACHE)],
+            decorator_list=[parse_expression(CACHE)],
         )
         for each in recursion.calls:
             args = [_next(recursion, each, p, roles[p], indices) for p in varying]
@@ -312,91 +312,9 @@ class CacheNested(Edit[FunctionNode]):
 
     def edit(self, draft: Draft, site: FunctionNode) -> bool:
         """Decorate the function."""
-        site.decorator_list.insert(0, parse_expression(_CACHE))
+        site.decorator_list.insert(0, parse_expression(CACHE))
         draft.ensure_import("import functools")
         return True
 
 
-@dataclass(frozen=True)
-class HelperSite:
-    """A function that calls a helper in a loop."""
-
-    caller: FunctionNode
-    helper: str
-
-
-class CacheHelper(Edit[HelperSite]):
-    """Remembers what a function of the file returned, for the time of one call of its caller.
-
-    Before::
-
-        def longest_chain(limit):
-            for start in range(1, limit):
-                length = chain_length(start)
-                ...
-
-    After::
-
-        def longest_chain(limit):
-            cached_chain_length = functools.lru_cache(maxsize=None)(chain_length)
-            for start in range(1, limit):
-                length = cached_chain_length(start)
-                ...
-    """
-
-    NAME = "cache-helper"
-    WEIGHT = 0.7
-
-    def sites(self, draft: Draft) -> list[HelperSite]:
-        """Callers with a loop in which a pure function of the file is called with arguments."""
-        pure = {f.name for f in draft.functions() if _is_cacheable(draft, f)}
-        found: dict[tuple[FunctionNode, str], HelperSite] = {}
-        for caller in draft.functions():
-            for loop in every(caller):
-                if isinstance(loop, (ast.For, ast.While, ast.comprehension, ast.ListComp, ast.GeneratorExp)):
-                    for node in every(loop):
-                        helper = (
-                            node.func.id
-                            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-                            else ""
-                        )
-                        if helper in pure and helper != caller.name and cast("ast.Call", node).args:
-                            found.setdefault((caller, helper), HelperSite(caller, helper))
-        return list(found.values())
-
-    def edit(self, draft: Draft, site: HelperSite) -> bool:
-        """Make the cache at the top of the caller, and call it everywhere in the caller."""
-        cached = draft.fresh(f"cached_{site.helper}")
-        for node in every(site.caller):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == site.helper:
-                node.func = name(cached)
-        make = ast.Assign(
-            targets=[ast.Name(id=cached, ctx=ast.Store())],
-            value=ast.Call(func=parse_expression(_CACHE), args=[name(site.helper)], keywords=[]),
-        )
-        at = 1 if ast.get_docstring(site.caller) is not None else 0
-        site.caller.body.insert(at, make)
-        draft.touched()
-        draft.ensure_import("import functools")
-        return True
-
-
-def _is_cacheable(draft: Draft, function: FunctionNode) -> bool:
-    """Whether a module-level function returns something and changes nothing that it did not make itself."""
-    if (
-        not isinstance(function, ast.FunctionDef)
-        or function not in draft.tree.body
-        or function.decorator_list
-    ):
-        return False
-    returns = any(isinstance(n, ast.Return) and n.value is not None for n in every(function))
-    acts = any(
-        isinstance(n, (ast.Yield, ast.YieldFrom, ast.Global, ast.Nonlocal))
-        or (isinstance(n, ast.Name) and n.id in {"print", "input"})
-        for n in every(function)
-    )
-    foreign = {place.split(".")[0] for place in mutated(function)} - stored(function)
-    return returns and not acts and not foreign and bool(function.args.args)
-
-
-OPERATORS: tuple[Operator, ...] = (MemoiseRecursion(), CacheNested(), CacheHelper())
+OPERATORS: tuple[Operator, ...] = (MemoiseRecursion(), CacheNested())

@@ -1,12 +1,12 @@
-"""A dictionary that keeps its order, in the place of a list from which items are removed by value."""
+"""Dictionaries in the place of lists from which items are removed by value."""
 
 from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
 
-from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, Operator, every
-from peagen_ray.evolution.mutators.genetic.canonical.trees import LOAD, call, name, parameters
+from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, Operator, every, parse_expression
+from peagen_ray.evolution.mutators.genetic.canonical.trees import LOAD, call, item, name, parameters
 from peagen_ray.evolution.mutators.genetic.nodes import is_call, is_constant, own_nodes
 from peagen_ray.evolution.mutators.genetic.rewrite import Edit
 
@@ -81,7 +81,11 @@ def _names(node: ast.AST | None, identifier: str) -> bool:
 
 def _owner(node: ast.AST) -> str:
     """The name whose method is called."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and isinstance(node.func.value, ast.Name):
+    if (
+        isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+    ):
         return node.func.value.id
     return ""
 
@@ -140,10 +144,17 @@ def _is_plain_use(draft: Draft, node: ast.Name) -> bool:
         return up.test is node
     if isinstance(up, (ast.For, ast.comprehension)):
         return up.iter is node
-    if isinstance(up, (ast.Return, ast.UnaryOp)):
+    if isinstance(up, (ast.Return, ast.UnaryOp, ast.BoolOp)):
         return True
     if isinstance(up, ast.Call):
-        return isinstance(up.func, ast.Name) and up.func.id in {"len", "list", "sorted", "sum", "tuple", "set"}
+        return isinstance(up.func, ast.Name) and up.func.id in {
+            "len",
+            "list",
+            "sorted",
+            "sum",
+            "tuple",
+            "set",
+        }
     call_node = draft.parent(up) if isinstance(up, ast.Attribute) else None
     if not isinstance(call_node, ast.Call) or not isinstance(up, ast.Attribute):
         return False
@@ -153,5 +164,84 @@ def _is_plain_use(draft: Draft, node: ast.Name) -> bool:
     return up.attr == "pop" and len(call_node.args) == 1 and is_constant(call_node.args[0], 0)
 
 
-OPERATORS: tuple[Operator, ...] = (OrderedSet(),)
+class CountedItems(Edit[Ordered]):
+    """Counts the items of a list that is only asked for members, and that items are removed from by value.
 
+    Before::
+
+        left = list(word)
+        for letter in other:
+            if letter in left:
+                left.remove(letter)
+                shared += 1
+
+    After::
+
+        left = collections.Counter(word)
+        for letter in other:
+            if left[letter] > 0:
+                left[letter] -= 1
+                shared += 1
+    """
+
+    NAME = "counted-items"
+
+    def sites(self, draft: Draft) -> list[Ordered]:
+        """Local lists of which nothing else is asked."""
+        found = []
+        for function in draft.functions():
+            removed = {_owner(n) for n in own_nodes(function) if _method(n) == "remove"} - {""}
+            for identifier in sorted(removed - set(parameters(function))):
+                if _is_counted(draft, function, identifier):
+                    found.append(Ordered(function, identifier))
+        return found
+
+    def edit(self, draft: Draft, site: Ordered) -> bool:
+        """Put counts in the place of the items."""
+        for node in list(own_nodes(site.function)):
+            if isinstance(node, ast.Assign) and _names(node.targets[0], site.name):
+                value = node.value
+                copied = value.args[0] if isinstance(value, ast.Call) and is_call(value, "list", 1) else value
+                node.value = ast.Call(
+                    func=parse_expression("collections.Counter"), args=[copied], keywords=[]
+                )
+            elif isinstance(node, ast.Compare) and _names(node.comparators[-1], site.name):
+                _ask_count(node)
+            elif isinstance(node, ast.Call) and _owner(node) == site.name:
+                statement = draft.statement(node)
+                assert statement is not None
+                entry = item(name(site.name), node.args[0])
+                entry.ctx = ast.Store()
+                op = ast.Add() if _method(node) == "append" else ast.Sub()
+                one = ast.Constant(value=1)
+                draft.replace(statement, ast.AugAssign(target=entry, op=op, value=one))
+        draft.touched()
+        draft.ensure_import("import collections")
+        return True
+
+
+def _ask_count(node: ast.Compare) -> None:
+    """``xs[v] > 0`` for ``v in xs``."""
+    node.left = item(node.comparators[0], node.left)
+    node.ops = [ast.Gt() if isinstance(node.ops[0], ast.In) else ast.LtE()]
+    node.comparators = [ast.Constant(value=0)]
+
+
+def _is_counted(draft: Draft, function: FunctionNode, identifier: str) -> bool:
+    """Whether a local list is only asked for members, appended to and removed from by value."""
+    built = False
+    for node in every(function):
+        if isinstance(node, ast.Name) and node.id == identifier:
+            up = draft.parent(node)
+            if isinstance(up, ast.Assign) and up.targets == [node]:
+                built = True
+            elif (
+                not isinstance(up, (ast.Compare, ast.Attribute))
+                or not _is_plain_use(draft, node)
+                or (isinstance(up, ast.Attribute) and up.attr not in {"append", "remove"})
+            ):
+                return False
+    return built
+
+
+OPERATORS: tuple[Operator, ...] = (OrderedSet(), CountedItems())

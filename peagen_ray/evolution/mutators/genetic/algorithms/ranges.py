@@ -14,9 +14,9 @@ from peagen_ray.evolution.mutators.genetic.algorithms.spans import (
     is_fixed,
 )
 from peagen_ray.evolution.mutators.genetic.base import Draft, Operator
+from peagen_ray.evolution.mutators.genetic.canonical.changes import is_changed
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import signed_terms, sum_of
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
-from peagen_ray.evolution.mutators.genetic.canonical.loops import is_changed
 from peagen_ray.evolution.mutators.genetic.canonical.normal import Forms
 from peagen_ray.evolution.mutators.genetic.canonical.recipes import build
 from peagen_ray.evolution.mutators.genetic.canonical.trees import clone, name, walk_block
@@ -67,8 +67,9 @@ class RangeTable(Edit[Reduction]):
                 total += sums[i + width] - sums[i]
 
     So too for sums of other terms, and for ``max`` and ``min`` over ranges that begin or end at the same
-    place (tables of prefixes and suffixes) or that have the same width (a queue of candidates). Where the
-    items are not all known before the loop, a table is filled as far as is asked for.
+    place (tables of prefixes and suffixes), that have the same width (a queue of candidates), or any others (a
+    table of the extremes of all stretches whose length is a power of two). Where the items are not all known
+    before the loop, a table is filled as far as is asked for.
     """
 
     NAME = "range-table"
@@ -157,7 +158,7 @@ def _texts(site: Reduction) -> tuple[str, str] | None:
     if site.span.start is None and site.span.stop is None:
         return None
     if site.kind == "sum":
-        return _whole_texts(site) if _whole(site) is not None else _sum_texts(site)
+        return _WHOLE_TEXTS if _whole(site) is not None else _sum_texts(site)
     if site.span.start is None:
         fill = "for INDEX in range(BASE + len(TABLE), STOP):\n"
         fill += "    TABLE.append(KIND(TABLE[-1], TERM) if TABLE else TERM)\n"
@@ -165,7 +166,9 @@ def _texts(site: Reduction) -> tuple[str, str] | None:
     if site.span.stop is None:
         before = "TABLE = list(itertools.accumulate((TERM for INDEX in range(STOP - 1, -1, -1)), KIND))"
         return before, "if START < STOP:\n    RESULT = KIND(RESULT, TABLE[STOP - 1 - START])"
-    return None if _width(site) is None else _window_texts(site)
+    if _width(site) is not None:
+        return _window_texts(site)
+    return _LEVEL_TEXTS if _whole(site) is not None else None
 
 
 def _whole(site: Reduction) -> ast.expr | None:
@@ -176,9 +179,22 @@ def _whole(site: Reduction) -> ast.expr | None:
     return term.value if is_fixed(term.value, site.around) else None
 
 
-def _whole_texts(site: Reduction) -> tuple[str, str]:
-    before = "TABLE = list(itertools.accumulate(WHOLE, initial=0))"
-    return before, "if START < STOP:\n    RESULT += TABLE[STOP] - TABLE[START]"
+_LEVEL_TEXTS = (
+    """
+TABLE = [list(WHOLE)]
+while 2 ** len(TABLE) <= len(WHOLE):
+    TABLE.append(list(map(KIND, TABLE[-1], TABLE[-1][2 ** (len(TABLE) - 1):])))
+""",
+    """
+if START < STOP:
+    VALUE = (STOP - START).bit_length() - 1
+    RESULT = KIND(RESULT, TABLE[VALUE][START], TABLE[VALUE][STOP - 2 ** VALUE])
+""",
+)
+_WHOLE_TEXTS = (
+    "TABLE = list(itertools.accumulate(WHOLE, initial=0))",
+    "if START < STOP:\n    RESULT += TABLE[STOP] - TABLE[START]",
+)
 
 
 def _sum_texts(site: Reduction) -> tuple[str, str]:
@@ -214,7 +230,7 @@ def _bindings(site: Reduction) -> dict[str, Value]:
     return {
         "TABLE": name(fresh(stems[site.kind])),
         "QUEUE": name(fresh("window")),
-        "VALUE": name(fresh("value")),
+        "VALUE": name(fresh("value" if width is not None else "level")),
         "KIND": name(site.kind),
         "INDEX": site.loop.target,
         "RESULT": site.result,

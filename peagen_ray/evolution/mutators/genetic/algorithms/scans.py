@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import cast
 
 from peagen_ray.evolution.mutators.genetic.base import every, stored
-from peagen_ray.evolution.mutators.genetic.canonical.expressions import conjuncts, negated
+from peagen_ray.evolution.mutators.genetic.canonical.expressions import conjuncts
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
 from peagen_ray.evolution.mutators.genetic.canonical.recipes import form_blocks
-from peagen_ray.evolution.mutators.genetic.canonical.trees import clone, name, substituted, walk_block
+from peagen_ray.evolution.mutators.genetic.canonical.trees import name, substituted, walk_block
 from peagen_ray.evolution.mutators.genetic.nodes import equal, is_call, names_in, place
 
 
@@ -204,27 +204,23 @@ def _chosen_later(after: list[ast.stmt], gathered: str, item: str) -> Better | N
 
 
 def _only_asks_if_empty(statement: ast.stmt, gathered: str) -> bool:
-    """Whether a statement does not mention a list but for its truth."""
+    """Whether a statement does not mention a list but for its truth, in its condition."""
     test = statement.test if isinstance(statement, ast.If) else None
-    asked = {id(n) for n in ([test, negated(clone(test))] if test is not None else [])}
-    if isinstance(test, ast.Name):
-        asked.add(id(test))
-    elif isinstance(test, ast.UnaryOp):
-        asked.add(id(test.operand))
-    uses = [n for n in every(statement) if isinstance(n, ast.Name) and n.id == gathered]
-    return all(id(n) in asked for n in uses)
+    inner = test.operand if isinstance(test, ast.UnaryOp) else test
+    asked = isinstance(inner, ast.Name) and inner.id == gathered
+    return _mentions([statement], gathered) == int(asked)
+
+
+def _mentions(block: list[ast.stmt], gathered: str) -> int:
+    return sum(isinstance(n, ast.Name) and n.id == gathered for s in block for n in every(s))
 
 
 def _takes_least(after: list[ast.stmt], gathered: str) -> bool:
     """Whether of gathered pairs only the smallest is used."""
-    least = 0
-    for statement in after:
-        for node in every(statement):
-            if is_call(node, "min", 1) and equal(cast("ast.Call", node).args[0], name(gathered)):
-                least += 1
-    uses = sum(isinstance(n, ast.Name) and n.id == gathered for s in after for n in every(s))
-    asks = sum(not _only_asks_if_empty(s, gathered) for s in after)
-    return least == 1 and asks == 1 and uses >= 1
+    users = [s for s in after if not _only_asks_if_empty(s, gathered)]
+    calls = [n for s in users for n in every(s) if isinstance(n, ast.Call) and is_call(n, "min", 1)]
+    least = [c for c in calls if equal(c.args[0], name(gathered))]
+    return len(least) == 1 and _mentions(users, gathered) == 1
 
 
 def _domain(source: ast.expr, item: str) -> tuple[ast.expr, list[ast.expr]]:
@@ -234,7 +230,7 @@ def _domain(source: ast.expr, item: str) -> tuple[ast.expr, list[ast.expr]]:
         out = ast.Compare(left=name(item), ops=[ast.NotIn()], comparators=[source.right])
         return domain, [*more, out]
     if isinstance(source, ast.Call) and isinstance(source.func, ast.Name) and len(source.args) == 1:
-        if source.func.id in {"list", "set", "tuple", "sorted"} and place(source.args[0]):
+        if source.func.id in {"list", "set", "tuple"} and place(source.args[0]):
             return source.args[0], []
     if isinstance(source, ast.Call) and isinstance(source.func, ast.Attribute) and source.func.attr == "keys":
         return source.func.value, []

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from peagen_ray.evolution.mutators.genetic.base import every, stored
+from peagen_ray.evolution.mutators.genetic.canonical.changes import is_changed, resized
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import signed_terms
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
-from peagen_ray.evolution.mutators.genetic.canonical.loops import is_changed, resized
 from peagen_ray.evolution.mutators.genetic.canonical.trees import call, clone, walk_block
 from peagen_ray.evolution.mutators.genetic.nodes import equal, is_call, names_in, overlap, place
 

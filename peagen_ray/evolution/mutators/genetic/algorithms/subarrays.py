@@ -1,4 +1,4 @@
-"""One pass in the place of two or three loops over all parts, or all pairs, of a sequence."""
+"""One pass in the place of two or three loops over all parts of a sequence."""
 
 from __future__ import annotations
 
@@ -29,13 +29,9 @@ for I in range(len(XS)):
         {0}
 """
 _SHAPES = (_TWO_LOOPS, _THREE_LOOPS, _TO_THE_END)
-_PAIRS = (
-    "for I in range(len(XS)):\n    for J in range(I + 1, len(XS)):\n        {0}\n",
-    "for I in range(len(XS) - 1):\n    for J in range(I + 1, len(XS)):\n        {0}\n",
-)
 
 
-def _each(
+def each_shape(
     shapes: tuple[str, ...], steps: tuple[str, ...], template: str, imports: tuple[str, ...] = ()
 ) -> tuple[Recipe, ...]:
     """A recipe for each shape around each step."""
@@ -65,7 +61,7 @@ class BestSubarray(Cookbook):
     RECIPES = tuple(
         recipe
         for kind in ("max", "min")
-        for recipe in _each(
+        for recipe in each_shape(
             _SHAPES,
             (f"BEST = {kind}(BEST, SUM)",),
             f"""
@@ -75,7 +71,7 @@ for fresh_value in XS:
     BEST = {kind}(BEST, fresh_running)
 """,
         )
-    ) + _each(
+    ) + each_shape(
         _SHAPES,
         ("if BEST is None or BEST < SUM:\n            BEST = SUM",),
         """
@@ -112,7 +108,7 @@ class SubarraySums(Cookbook):
 
     NAME = "subarray-sums"
     RECIPES = (
-        *_each(
+        *each_shape(
             _SHAPES,
             ("if SUM == WANTED:\n            COUNT += 1",),
             """
@@ -124,7 +120,7 @@ for fresh_value in XS:
     fresh_seen[fresh_running] = fresh_seen.get(fresh_running, 0) + 1
 """,
         ),
-        *_each(
+        *each_shape(
             _SHAPES,
             ("if SUM % BY == 0:\n            COUNT += 1",),
             """
@@ -136,7 +132,7 @@ for fresh_value in XS:
     fresh_seen[fresh_running] = fresh_seen.get(fresh_running, 0) + 1
 """,
         ),
-        *_each(
+        *each_shape(
             _SHAPES,
             ("if SUM == WANTED:\n            return RESULT",),
             """
@@ -149,7 +145,7 @@ for fresh_value in XS:
     fresh_seen.add(fresh_running)
 """,
         ),
-        *_each(
+        *each_shape(
             (_TWO_LOOPS, _THREE_LOOPS),
             ("if SUM == WANTED:\n            BEST = max(BEST, J - I + 1)",),
             """
@@ -162,155 +158,6 @@ for fresh_end, fresh_value in enumerate(XS, 1):
     fresh_first.setdefault(fresh_running, fresh_end)
 """,
         ),
-    )
-
-
-class BestPair(Cookbook):
-    """Finds the best pair in one pass, or after sorting.
-
-    Before::
-
-        for i in range(len(prices)):
-            for j in range(i + 1, len(prices)):
-                best = max(best, prices[j] - prices[i])
-
-    After::
-
-        lowest = None
-        for value in prices:
-            if lowest is not None:
-                best = max(best, value - lowest)
-            if lowest is None or value < lowest:
-                lowest = value
-    """
-
-    NAME = "best-pair"
-    RECIPES = (
-        *_each(
-            _PAIRS,
-            ("BEST = max(BEST, XS[J] - XS[I])",),
-            """
-fresh_lowest = None
-for fresh_value in XS:
-    if fresh_lowest is not None:
-        BEST = max(BEST, fresh_value - fresh_lowest)
-    if fresh_lowest is None or fresh_value < fresh_lowest:
-        fresh_lowest = fresh_value
-""",
-        ),
-        *_each(
-            _PAIRS,
-            ("BEST = min(BEST, abs(XS[I] - XS[J]))", "BEST = min(BEST, abs(XS[J] - XS[I]))"),
-            """
-fresh_ordered = sorted(XS)
-for fresh_low, fresh_high in zip(fresh_ordered, fresh_ordered[1:]):
-    BEST = min(BEST, fresh_high - fresh_low)
-""",
-        ),
-        *_each(
-            _PAIRS,
-            ("BEST = max(BEST, abs(XS[I] - XS[J]))", "BEST = max(BEST, abs(XS[J] - XS[I]))"),
-            """
-if len(XS) > 1:
-    BEST = max(BEST, max(XS) - min(XS))
-""",
-        ),
-        *_each(
-            _PAIRS,
-            ("BEST = max(BEST, XS[I] * XS[J])",),
-            """
-if len(XS) > 1:
-    fresh_ordered = sorted(XS)
-    BEST = max(BEST, fresh_ordered[0] * fresh_ordered[1], fresh_ordered[-1] * fresh_ordered[-2])
-""",
-        ),
-        *_each(
-            _PAIRS,
-            ("BEST = max(BEST, XS[I] + XS[J])",),
-            """
-if len(XS) > 1:
-    BEST = max(BEST, sum(sorted(XS)[-2:]))
-""",
-        ),
-    )
-
-
-_CONTAINER = (
-    "BEST = max(BEST, min(XS[I], XS[J]) * (J - I))",
-    "BEST = max(BEST, (J - I) * min(XS[I], XS[J]))",
-)
-
-
-class FirstBestPair(Cookbook):
-    """Finds the best pair in one pass, or after sorting, where there is no best before the first.
-
-    Before::
-
-        for i in range(len(xs)):
-            for j in range(i + 1, len(xs)):
-                if best is None or abs(xs[i] - xs[j]) < best:
-                    best = abs(xs[i] - xs[j])
-
-    After::
-
-        ordered = sorted(xs)
-        for low, high in zip(ordered, ordered[1:]):
-            if best is None or high - low < best:
-                best = high - low
-    """
-
-    NAME = "first-best-pair"
-    RECIPES = (
-        *_each(
-            _PAIRS,
-            ("if BEST is None or XS[J] - XS[I] > BEST:\n            BEST = XS[J] - XS[I]",),
-            """
-fresh_lowest = None
-for fresh_value in XS:
-    if fresh_lowest is not None and (BEST is None or fresh_value - fresh_lowest > BEST):
-        BEST = fresh_value - fresh_lowest
-    if fresh_lowest is None or fresh_value < fresh_lowest:
-        fresh_lowest = fresh_value
-""",
-        ),
-        *_each(
-            _PAIRS,
-            ("if BEST is None or abs(XS[I] - XS[J]) < BEST:\n            BEST = abs(XS[I] - XS[J])",),
-            """
-fresh_ordered = sorted(XS)
-for fresh_low, fresh_high in zip(fresh_ordered, fresh_ordered[1:]):
-    if BEST is None or fresh_high - fresh_low < BEST:
-        BEST = fresh_high - fresh_low
-""",
-        ),
-    )
-
-
-class TwoPointers(Cookbook):
-    """Moves two positions towards each other, where all pairs were tried.
-
-    Before::
-
-        for i in range(len(heights)):
-            for j in range(i + 1, len(heights)):
-                best = max(best, min(heights[i], heights[j]) * (j - i))
-
-    After: the same maximum, giving up the lower side in each step.
-    """
-
-    NAME = "two-pointers"
-    RECIPES = _each(
-        _PAIRS,
-        _CONTAINER,
-        """
-fresh_low, fresh_high = 0, len(XS) - 1
-while fresh_low < fresh_high:
-    BEST = max(BEST, min(XS[fresh_low], XS[fresh_high]) * (fresh_high - fresh_low))
-    if XS[fresh_low] < XS[fresh_high]:
-        fresh_low += 1
-    else:
-        fresh_high -= 1
-""",
     )
 
 
@@ -468,9 +315,6 @@ for I in range(len(XS)):
 OPERATORS: tuple[Operator, ...] = (
     BestSubarray(),
     SubarraySums(),
-    BestPair(),
-    FirstBestPair(),
-    TwoPointers(),
     RisingSubsequence(),
     LongestRun(),
     OtherProducts(),

@@ -11,6 +11,7 @@ from peagen_ray.evolution.mutators.genetic.canonical.expressions import (
     condition,
     conjunction,
     conjuncts,
+    is_negative,
     negated,
     normalised,
     shifted,
@@ -24,7 +25,11 @@ def conditions(form: Form, block: Sequence[ast.stmt], in_loop: bool) -> list[ast
     """A block with its ``if`` statements in normal form; ``in_loop`` if it is a loop's own body."""
     out: list[ast.stmt] = []
     for statement in block:
-        out.extend(_flattened(form, statement) if isinstance(statement, ast.If) else [statement])
+        count = _count_in_branches(form, statement)
+        if count is not None:
+            out.extend(form.derive([statement], [count]))
+        else:
+            out.extend(_flattened(form, statement) if isinstance(statement, ast.If) else [statement])
     out = _counted(form, _returned(form, out))
     return _without_guards(form, out) if in_loop else out
 
@@ -36,7 +41,7 @@ def _flattened(form: Form, node: ast.If) -> list[ast.stmt]:
         node = _become(form, node, negated(node.test), node.orelse, [])
     if form.solid(node.orelse) and ends(form.solid(node.orelse)) and not ends(form.solid(node.body)):
         node = _become(form, node, negated(node.test), node.orelse, node.body)
-    if form.solid(node.orelse) and _is_negative(node.test) and not ends(form.solid(node.body)):
+    if form.solid(node.orelse) and is_negative(node.test) and not ends(form.solid(node.body)):
         node = _become(form, node, negated(node.test), node.orelse, node.body)
     body = form.solid(node.body)
     if len(body) == 1 and isinstance(body[0], ast.If) and not node.orelse and not body[0].orelse:
@@ -52,12 +57,6 @@ def _flattened(form: Form, node: ast.If) -> list[ast.stmt]:
         rest, first = node.orelse, _become(form, node, node.test, node.body, [])
         return form.derive([first], [first, *rest])
     return [node]
-
-
-def _is_negative(test: ast.expr) -> bool:
-    if isinstance(test, ast.Compare):
-        return isinstance(test.ops[0], (ast.NotEq, ast.NotIn, ast.IsNot))
-    return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
 
 
 def _temporaries(form: Form, node: ast.If) -> dict[str, ast.expr]:
@@ -192,13 +191,9 @@ def _without_guards(form: Form, block: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _counted(form: Form, block: list[ast.stmt]) -> list[ast.stmt]:
-    """``d[k] = d.get(k, 0) + e`` for the ways to count in a plain dict."""
+    """``d[k] = d.get(k, 0) + e`` for ``if k not in d: d[k] = 0`` and then ``d[k] += e``."""
     out: list[ast.stmt] = []
     for statement in block:
-        made = _count_in_branches(form, statement)
-        if made is not None:
-            out.extend(form.derive([statement], [made]))
-            continue
         before = form.solid(out)[-1] if form.solid(out) else None
         made = _count_after_default(form, before, statement)
         if made is not None and before is out[-1]:
@@ -209,6 +204,7 @@ def _counted(form: Form, block: list[ast.stmt]) -> list[ast.stmt]:
 
 
 def _count_in_branches(form: Form, node: ast.stmt) -> ast.stmt | None:
+    """``d[k] = d.get(k, 0) + e`` for ``if k in d: d[k] += e``, ``else: d[k] = e``."""
     if not isinstance(node, ast.If) or not isinstance(node.test, ast.Compare):
         return None
     present, absent = form.solid(node.body), form.solid(node.orelse)

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from peagen_ray.evolution.mutators.genetic.canonical.trees import call, clone, item, name
+from peagen_ray.evolution.mutators.genetic.canonical.trees import call, clone
 from peagen_ray.evolution.mutators.genetic.nodes import equal, is_call, is_constant
 
 _MIRROR: dict[type[ast.cmpop], type[ast.cmpop]] = {ast.Gt: ast.Lt, ast.GtE: ast.LtE}
@@ -98,6 +98,13 @@ def negated(node: ast.expr) -> ast.expr:
     return ast.UnaryOp(op=ast.Not(), operand=node)
 
 
+def is_negative(test: ast.expr) -> bool:
+    """Whether a condition in normal form says that something is not so."""
+    if isinstance(test, ast.Compare):
+        return isinstance(test.ops[0], (ast.NotEq, ast.NotIn, ast.IsNot))
+    return isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not)
+
+
 def conjuncts(node: ast.expr) -> list[ast.expr]:
     """The conditions that must all hold."""
     if isinstance(node, ast.BoolOp) and isinstance(node.op, ast.And):
@@ -180,6 +187,8 @@ class _Normaliser(ast.NodeTransformer):
                 return call("min", high, low)
             if equal(node.body, high) and equal(node.orelse, low):
                 return call("max", low, high)
+        if is_negative(node.test):
+            node.test, node.body, node.orelse = negated(node.test), node.orelse, node.body
         if isinstance(node.body, ast.Constant) and isinstance(node.orelse, ast.Constant):
             if node.body.value is True and node.orelse.value is False:
                 return node.test
@@ -207,6 +216,11 @@ class _Normaliser(ast.NodeTransformer):
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         self.generic_visit(node)
+        if isinstance(node.value, ast.Call) and is_call(node.value, "sorted") and is_constant(node.slice, 0):
+            if len(node.value.args) == 1 and all(k.arg == "key" for k in node.value.keywords):
+                least = call("min", *node.value.args)
+                least.keywords = node.value.keywords
+                return least
         if isinstance(node.slice, ast.Slice):
             if is_constant(node.slice.lower, 0):
                 node.slice.lower = None
@@ -320,8 +334,3 @@ def _is_short(node: ast.expr) -> bool:
     return isinstance(node, (ast.Name, ast.Attribute)) or (
         isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name)
     )
-
-
-__all__ = [
-    "condition", "conjunction", "conjuncts", "item", "name", "negated", "normalised", "shifted",
-]  # fmt: skip

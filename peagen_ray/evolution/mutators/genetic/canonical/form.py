@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from peagen_ray.evolution.mutators.genetic.base import FunctionNode, every
-from peagen_ray.evolution.mutators.genetic.canonical.trees import assign, blocks, clone, name, walk_block
+from peagen_ray.evolution.mutators.genetic.canonical.trees import assign, blocks, clone, walk_block
 from peagen_ray.evolution.mutators.genetic.nodes import equal
 from peagen_ray.evolution.mutators.genetic.tidy import tidied
 
@@ -358,6 +358,3 @@ def _chain(block: list[ast.stmt], wanted: ast.stmt) -> list[tuple[list[ast.stmt]
             if found is not None:
                 return [(block, statement), *found]
     return None
-
-
-__all__ = ["Form", "Names", "name", "walk_block"]

@@ -92,10 +92,10 @@ def _inlined(form: Form, statement: ast.stmt, helpers: Helpers) -> list[ast.stmt
 
 
 def _hoisted(form: Form, statement: ast.stmt, helpers: Helpers) -> list[ast.stmt] | None:
-    """A call within a condition or a value, evaluated first, put before the statement."""
-    field = "test" if isinstance(statement, ast.If) else "value"
+    """A call within a condition, a value or what a loop goes through, evaluated first, put before it."""
+    field = {ast.If: "test", ast.For: "iter"}.get(type(statement), "value")
     root = getattr(statement, field, None)
-    simple = isinstance(statement, (ast.If, ast.Assign, ast.AugAssign, ast.Expr, ast.Return))
+    simple = isinstance(statement, (ast.If, ast.For, ast.Assign, ast.AugAssign, ast.Expr, ast.Return))
     if not simple or not isinstance(root, ast.expr):
         return None
     for call in _first_calls(root):

@@ -14,7 +14,7 @@ from peagen_ray.evolution.mutators.genetic.canonical.form import Form, Names
 from peagen_ray.evolution.mutators.genetic.canonical.inlining import Helpers, calls, inlined
 from peagen_ray.evolution.mutators.genetic.canonical.loops import Follow, loops
 from peagen_ray.evolution.mutators.genetic.canonical.lowering import lowered
-from peagen_ray.evolution.mutators.genetic.canonical.simple import simple_statements
+from peagen_ray.evolution.mutators.genetic.canonical.simple import least_first, simple_statements
 from peagen_ray.evolution.mutators.genetic.canonical.temporaries import inline_temporaries
 from peagen_ray.evolution.mutators.genetic.canonical.trees import blocks, parameters, walk_block
 
@@ -113,7 +113,7 @@ def normal_form(
 def _normal_block(
     form: Form, block: Sequence[ast.stmt], follow: Follow, in_loop: bool, helpers: Helpers
 ) -> list[ast.stmt]:
-    out = lowered(form, inlined(form, block, helpers))
+    out = lowered(form, least_first(form, inlined(form, block, helpers)))
     for index, statement in enumerate(out):
         loop = isinstance(statement, (ast.For, ast.While))
         after = [

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from peagen_ray.evolution.mutators.genetic.base import Draft, FunctionNode, every, parse_statements
+from peagen_ray.evolution.mutators.genetic.canonical.changes import is_changed
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import normalised
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
-from peagen_ray.evolution.mutators.genetic.canonical.loops import is_changed
 from peagen_ray.evolution.mutators.genetic.canonical.normal import Forms
-from peagen_ray.evolution.mutators.genetic.canonical.trees import blocks, clone, name, walk_block
+from peagen_ray.evolution.mutators.genetic.canonical.trees import blocks, clone, walk_block
 from peagen_ray.evolution.mutators.genetic.canonical.unify import (
     Abstraction,
     Bindings,
@@ -96,6 +96,7 @@ class Cookbook(Edit[RecipeSite]):
         INLINED: look at functions with their helpers written where they are called, rather than at calls.
     """
 
+    WEIGHT = 2.0
     RECIPES: ClassVar[tuple[Recipe, ...]]
     INLINED: ClassVar[bool] = True
 
@@ -257,13 +258,6 @@ def build(template: str, bindings: Bindings, form: Form) -> list[ast.stmt]:
     return filled
 
 
-def build_expression(template: str, bindings: Bindings, form: Form) -> ast.expr:
-    """An expression as a template says."""
-    (statement,) = build(template, bindings, form)
-    assert isinstance(statement, ast.Expr)
-    return statement.value
-
-
 class _Filler(ast.NodeTransformer):
     """Fills metavariables into a template; statements are put in as they are the first time, then copied."""
 
@@ -308,21 +302,3 @@ class _Filler(ast.NodeTransformer):
             return [clone(s) for s in value] if again else list(value)
         node.value = self.visit(node.value)
         return node
-
-
-def reads(statements: Sequence[ast.stmt], identifier: str) -> bool:
-    """Whether statements read a name."""
-    return identifier in set(_reads(statements))
-
-
-__all__ = [
-    "Cookbook",
-    "Found",
-    "Recipe",
-    "RecipeSite",
-    "build",
-    "build_expression",
-    "find",
-    "name",
-    "names_in",
-]

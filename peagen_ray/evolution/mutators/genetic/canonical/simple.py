@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import cast
 
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
-from peagen_ray.evolution.mutators.genetic.canonical.trees import clone, name
-from peagen_ray.evolution.mutators.genetic.nodes import equal, is_call, names_in
+from peagen_ray.evolution.mutators.genetic.canonical.trees import assign, clone, name
+from peagen_ray.evolution.mutators.genetic.nodes import equal, is_call, is_constant, names_in
 
 _COMMUTATIVE = (ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor)
 
@@ -24,6 +24,61 @@ def simple_statements(form: Form, block: Sequence[ast.stmt]) -> list[ast.stmt]:
         new = _simplified(form, statement)
         out.extend(form.derive([statement], new) if new is not None else [statement])
     return _swaps(form, out)
+
+
+def least_first(form: Form, block: Sequence[ast.stmt]) -> list[ast.stmt]:
+    """A block with ``x = min(xs, key=k); xs.remove(x)`` for ``xs.sort(key=k); x = xs.pop(0)``.
+
+    Only for keys that are looked up in a table, since those may change between the sorts.
+    """
+    out: list[ast.stmt] = []
+    for statement in block:
+        solid = form.solid(out)
+        before = solid[-1] if solid else None
+        key = _sorted_by_table(before) if before is not None and before is out[-1] else None
+        popped = _popped_first(statement)
+        if key is None or popped is None or not equal(key[0], popped[1]):
+            out.append(statement)
+            continue
+        variable, queue = popped
+        least = ast.Call(
+            func=name("min"), args=[clone(queue)], keywords=[ast.keyword(arg="key", value=key[1])]
+        )
+        remove = ast.Attribute(value=clone(queue), attr="remove", ctx=ast.Load())
+        taken = ast.Expr(value=ast.Call(func=remove, args=[name(variable)], keywords=[]))
+        assert before is not None
+        out[-1:] = form.derive([before, statement], [assign(variable, least), taken])
+    return out
+
+
+def _sorted_by_table(node: ast.stmt) -> tuple[ast.expr, ast.expr] | None:
+    """What a statement sorts, and the key, where that is ``lambda x: d[x]`` or ``d.get``."""
+    value = node.value if isinstance(node, (ast.Expr, ast.Assign)) else None
+    if not isinstance(value, ast.Call) or len(value.keywords) != 1 or value.keywords[0].arg != "key":
+        return None
+    key = value.keywords[0].value
+    if isinstance(key, ast.Lambda) and len(key.args.args) == 1:
+        looked_up = isinstance(key.body, ast.Subscript) and equal(key.body.slice, name(key.args.args[0].arg))
+    else:
+        looked_up = isinstance(key, ast.Attribute) and key.attr == "get"
+    if not looked_up:
+        return None
+    if isinstance(value.func, ast.Attribute) and value.func.attr == "sort":
+        return value.func.value, key
+    again = (
+        isinstance(node, ast.Assign) and is_call(value, "sorted") and equal(node.targets[0], value.args[0])
+    )
+    return (value.args[0], key) if again else None
+
+
+def _popped_first(node: ast.stmt) -> tuple[str, ast.expr] | None:
+    """The variable and the list of ``x = xs.pop(0)``."""
+    value = node.value if isinstance(node, ast.Assign) else None
+    if isinstance(node, ast.Assign) and isinstance(value, ast.Call) and isinstance(value.func, ast.Attribute):
+        to = node.targets[0]
+        first = value.func.attr == "pop" and len(value.args) == 1 and is_constant(value.args[0], 0)
+        return (to.id, value.func.value) if first and isinstance(to, ast.Name) else None
+    return None
 
 
 def _simplified(form: Form, node: ast.stmt) -> list[ast.stmt] | None:

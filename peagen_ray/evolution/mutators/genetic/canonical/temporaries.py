@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Sequence
 
 from peagen_ray.evolution.mutators.genetic.base import every, loaded
+from peagen_ray.evolution.mutators.genetic.canonical.changes import is_changed
 from peagen_ray.evolution.mutators.genetic.canonical.expressions import condition, normalised
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form
-from peagen_ray.evolution.mutators.genetic.canonical.loops import is_changed
 from peagen_ray.evolution.mutators.genetic.canonical.trees import blocks, parameters, substituted, walk_block
 
 _CHEAP = frozenset({"abs", "len", "ord", "chr", "int", "float", "min", "max"})

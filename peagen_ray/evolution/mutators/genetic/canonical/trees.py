@@ -107,13 +107,6 @@ def expressions_of(statement: ast.stmt) -> Iterator[tuple[str, ast.expr]]:
             yield field, value
 
 
-def loops_of(block: Sequence[ast.stmt]) -> Iterator[ast.For | ast.While]:
-    """Every loop within a block, from the outside in."""
-    for statement in walk_block(block):
-        if isinstance(statement, (ast.For, ast.While)):
-            yield statement
-
-
 def walk_block(block: Sequence[ast.stmt]) -> Iterator[ast.stmt]:
     """Every statement within a block, functions and classes within it not entered."""
     for statement in block:

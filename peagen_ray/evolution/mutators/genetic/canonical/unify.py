@@ -21,7 +21,7 @@ from functools import lru_cache
 from peagen_ray.evolution.mutators.genetic.base import every, parse_statements
 from peagen_ray.evolution.mutators.genetic.canonical.form import Form, Names
 from peagen_ray.evolution.mutators.genetic.canonical.normal import normal_form
-from peagen_ray.evolution.mutators.genetic.canonical.trees import clone, rebuilt, substituted
+from peagen_ray.evolution.mutators.genetic.canonical.trees import rebuilt, substituted
 from peagen_ray.evolution.mutators.genetic.nodes import IGNORED_FIELDS, equal, is_metavariable, names_in
 
 _COMMUTATIVE = (ast.Add, ast.Mult, ast.BitAnd, ast.BitOr, ast.BitXor)
@@ -117,12 +117,6 @@ def fit_function(wanted: Pattern, form: Form) -> Iterator[Bindings]:
     for bindings in fitter.block(wanted.body, form.body, start):
         if fitter.is_closed(bindings):
             yield bindings
-
-
-def fit_expression(wanted: ast.expr, node: ast.expr) -> Bindings | None:
-    """What the metavariables stand for when an expression pattern, in normal form, fits."""
-    fitter = _Fitter(Pattern((), frozenset()), None)
-    return next(fitter.expression(wanted, node, {}), None)
 
 
 class _Fitter:
@@ -353,10 +347,3 @@ def _statement_hole(statement: ast.stmt, variables: frozenset[str]) -> str | Non
         key = statement.value.id
         return key if is_metavariable(key) and key not in variables else None
     return None
-
-
-def as_expression(value: Value) -> ast.expr:
-    """A copy of the expression that a metavariable stands for."""
-    if isinstance(value, (list, Abstraction)):
-        raise KeyError("stands for something else than an expression")
-    return clone(value)
