@@ -24,8 +24,8 @@ $(VENV)/dev: $(VENV)/base
 	@touch $@
 
 demo: $(VENV)/base ## evolve two slow functions offline and show what was gained (about two minutes)
-	@$(RUN) evolve run --sync --target-file benchmarks/artifacts/bad_sort.py --entry-fn bad_sort --run-timeout 50s --seed 1
-	@$(RUN) evolve run --sync --target-file benchmarks/artifacts/slow_shortest.py --entry-fn slow_shortest --run-timeout 50s --seed 1
+	@$(RUN) evolve run --sync --target-file benchmarks/artifacts/bad_sort.py --entry-fn bad_sort --run-timeout 45s --seed 1
+	@$(RUN) evolve run --sync --target-file benchmarks/artifacts/slow_shortest.py --entry-fn slow_shortest --output winner_shortest.py --run-timeout 45s --seed 1
 
 test: $(VENV)/dev ## run every test
 	@$(BIN)/python -m pytest --cov --cov-report=term
