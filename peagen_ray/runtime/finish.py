@@ -26,7 +26,7 @@ from peagen_ray.task import Status, Task
 PRECISION: Final = 0.01
 """Relative half-width of the interval that the winner is measured to."""
 
-MOST_S: Final = 10.0
+MOST_S: Final = 6.0
 """CPU seconds to spend on reaching it."""
 
 _KEEPS: Final = 0.95
