@@ -104,6 +104,8 @@ def run(spec: SpawnSpec, fds: Descriptors, ground: Ground) -> NoReturn:
     code = 1
     try:
         if _prepare(spec, fds, ground):
+            if spec.argv:
+                _execute(spec)
             _call(spec)
             code = 0
     except SystemExit as leaving:
@@ -184,6 +186,14 @@ def _set_limit(kind: int, soft: int, hard: int) -> None:
     if ceiling != resource.RLIM_INFINITY:
         soft, hard = min(soft, ceiling), min(hard, ceiling)
     resource.setrlimit(kind, (soft, hard))
+
+
+def _execute(spec: SpawnSpec) -> NoReturn:
+    os.set_inheritable(_CHANNEL, True)
+    if spec.stdio:
+        for fd in (0, 1):
+            os.dup2(_CHANNEL, fd)
+    os.execvp(spec.argv[0], spec.argv)  # noqa: S606 - no shell is wanted
 
 
 def _call(spec: SpawnSpec) -> None:

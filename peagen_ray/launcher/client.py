@@ -32,15 +32,20 @@ class Launcher:
     """
 
     def __init__(
-        self, base: socket.socket, process: subprocess.Popen[bytes] | None, preload: Sequence[str]
+        self,
+        base: socket.socket,
+        process: subprocess.Popen[bytes] | None,
+        preload: Sequence[str],
+        hash_seed: int | None = None,
     ) -> None:
         self._base = base
         self._process = process
         self._preload = tuple(preload)
+        self._hash_seed = hash_seed
         self._reviving = threading.Lock()
 
     @classmethod
-    def start(cls, preload: Sequence[str] = ()) -> Self:
+    def start(cls, preload: Sequence[str] = (), *, hash_seed: int | None = None) -> Self:
         """Start a fork server of our own.
 
         It imports the same code as this process, and holds none of its environment but a short list
@@ -48,11 +53,12 @@ class Launcher:
 
         Args:
             preload: modules to import once, there; they may not start threads.
+            hash_seed: of its strings and of all its children's, in place of a random one or our own.
 
         Raises:
             LaunchError: this is not Linux, or a module cannot be imported there.
         """
-        return cls(*start.start(preload), preload)
+        return cls(*start.start(preload, hash_seed), preload, hash_seed)
 
     @classmethod
     def from_socket(cls, base: socket.socket) -> Self:
@@ -113,7 +119,7 @@ class Launcher:
             if self._process is None:
                 raise LaunchError("the launcher is gone", hint="only the worker can start another")
             start.end(self._base, self._process)
-            self._base, self._process = start.start(self._preload)
+            self._base, self._process = start.start(self._preload, self._hash_seed)
 
     def close(self) -> None:
         """End the fork server and everything that it started; returns when they are gone."""

@@ -7,6 +7,7 @@ import os
 import signal as signals
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,19 @@ REQUEST_LIMIT: Final = 64 * 1024
 
 FAREWELL: Final = b"farewell"
 """What an owner that ends its launcher says; one that says nothing has died."""
+
+
+class Profile(StrEnum):
+    """What a jailed process may do beside computing."""
+
+    PURE = "pure"
+    """One thread, no fork, no exec."""
+    THREADS = "threads"
+    """Threads too; no fork, no exec."""
+    TREE = "tree"
+    """Threads, fork and exec, within a process-id namespace or a control group."""
+    GPU = "gpu"
+    """As ``tree``, with the device nodes of GPUs and no limit of address space: containment only."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +55,8 @@ class SpawnSpec:
     """One process to start.
 
     Attributes:
-        entry: ``package.module:function``, called there as ``function(channel)``.
+        entry: ``package.module:function``, called there as ``function(channel)``; or a program to
+            execute in its place, see ``argv``.
         scratch: an existing empty directory: its working directory, HOME and TMPDIR. Removed by the
             launcher only if the process that asks dies before it can.
         environment: all its environment beyond the scrubbed base.
@@ -49,6 +64,9 @@ class SpawnSpec:
         nested: give it a launcher of its own: ``function(channel, launcher)``.
         keep: directories that it goes on seeing although they lie under ``/tmp``, ``/var/tmp`` or
             ``/dev/shm``, of which it gets empty ones of its own where the kernel allows that.
+        argv: execute this program in place of calling an entry; its channel is descriptor 3.
+        stdio: that program's channel is its standard input and output too; only what it writes to
+            standard error is kept.
     """
 
     entry: str
@@ -57,6 +75,8 @@ class SpawnSpec:
     limits: Limits = Limits()
     nested: bool = False
     keep: tuple[Path, ...] = ()
+    argv: tuple[str, ...] = ()
+    stdio: bool = False
 
     def to_wire(self) -> bytes:
         """The request as JSON, its paths resolved; LaunchError if it is longer than a request may be."""
@@ -67,6 +87,8 @@ class SpawnSpec:
             "limits": asdict(self.limits),
             "nested": self.nested,
             "keep": [os.path.realpath(path) for path in self.keep],
+            "argv": list(self.argv),
+            "stdio": self.stdio,
         }
         request = json.dumps(fields).encode()
         if len(request) > REQUEST_LIMIT:
@@ -89,8 +111,10 @@ class SpawnSpec:
                 limits=Limits(**fields["limits"]),
                 nested=bool(fields["nested"]),
                 keep=tuple(map(Path, fields["keep"])),
+                argv=tuple(map(str, fields["argv"])),
+                stdio=bool(fields["stdio"]),
             )
-            module, function = spec.entry.split(":")
+            module, function = ("-", "-") if spec.argv else spec.entry.split(":")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise LaunchError(f"not a request: {type(error).__name__}: {error}") from error
         if not module or not function:

@@ -33,7 +33,9 @@ _END_PATIENCE: Final = 30.0
 """Seconds for it to end everything that it started; far beyond what that takes."""
 
 
-def start(preload: Sequence[str]) -> tuple[socket.socket, subprocess.Popen[bytes]]:
+def start(
+    preload: Sequence[str], hash_seed: int | None = None
+) -> tuple[socket.socket, subprocess.Popen[bytes]]:
     """Start a fork server; returns its base socket and its process when it is ready.
 
     Raises:
@@ -43,7 +45,7 @@ def start(preload: Sequence[str]) -> tuple[socket.socket, subprocess.Popen[bytes
         raise LaunchError("processes are started with system calls of Linux", hint="use a container")
     base, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        process = _popen(theirs.fileno(), preload)
+        process = _popen(theirs.fileno(), preload, hash_seed)
     try:
         answer = expect_answer(base, _START_PATIENCE)
         if "error" in answer:
@@ -75,7 +77,7 @@ def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _popen(base: int, preload: Sequence[str]) -> subprocess.Popen[bytes]:
+def _popen(base: int, preload: Sequence[str], hash_seed: int | None) -> subprocess.Popen[bytes]:
     # The user's own site directory only if this process has it too; never the working directory.
     flags = ["-P", "-X", "utf8", *([] if site.ENABLE_USER_SITE else ["-s"])]
     flags += ["-O"] * sys.flags.optimize + ["-B"] * sys.dont_write_bytecode
@@ -85,10 +87,13 @@ def _popen(base: int, preload: Sequence[str]) -> subprocess.Popen[bytes]:
         "owner": os.getpid(),
         "preload": list(preload),
     }
+    environment = scrubbed(os.environ)
+    if hash_seed is not None:
+        environment["PYTHONHASHSEED"] = str(hash_seed)
     try:
         return subprocess.Popen(
             [sys.executable, *flags, "-c", _BOOT, json.dumps(config)],
-            env=scrubbed(os.environ),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             cwd="/",

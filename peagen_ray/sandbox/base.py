@@ -1,22 +1,29 @@
-"""The sandbox port: a conversation with a program that is not trusted.
+"""The sandbox port: where programs that are not trusted run, under limits, and what became of them.
 
 A :class:`Sandbox` starts guests. A guest is one process that runs ``peagen_ray.sandbox.guest`` and
-answers messages: a JSON header and a body of bytes. The host (trusted) owns the inputs, the expected
-outputs and the clock; nothing that comes from a guest is unpickled, and every answer has a bounded
-length. Neither class is safe for use by several threads at once.
+answers messages. The host (trusted) owns the inputs, the expected outputs and the clock; nothing that
+comes from a guest is unpickled, and every answer has a bounded length. Neither class is safe for use by
+several threads at once.
+
+Outcomes, here and in every verdict: ``ok``; ``error``, it raised, does not load, ended itself or answered
+rubbish; ``timeout``, of wall or CPU time; ``memory``; ``killed``, by a signal; ``violation``, it did what
+the sandbox forbids, or printed or returned more than it may.
 """
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
 from types import TracebackType
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, Self
 
 from peagen_ray.errors import SandboxError
+from peagen_ray.launcher.spec import Profile
+from peagen_ray.sandbox.messages import Answer
+
+__all__ = ["Answer", "Guest", "GuestFailed", "GuestLimits", "Profile", "Sandbox", "naturals"]
 
 
 @dataclass(frozen=True)
@@ -26,9 +33,10 @@ class GuestLimits:
     Attributes:
         wall_s: seconds that one answer may take.
         cpu_s: CPU seconds that the guest may use in all.
-        memory_mb: MiB of address space.
-        output_kb: KiB that the outcome of one call may have.
-        scratch_mb: MiB that one file in its scratch directory may have.
+        memory_mb: MiB of memory.
+        output_kb: KiB that the outcome of one call may have, and what is printed in all.
+        scratch_mb: MiB that it may write to its scratch directory.
+        processes: processes and threads that it may have at a time, where its profile allows any.
     """
 
     wall_s: float = 10.0
@@ -36,20 +44,23 @@ class GuestLimits:
     memory_mb: int = 1024
     output_kb: int = 1024
     scratch_mb: int = 64
+    processes: int = 64
 
-
-class Answer(NamedTuple):
-    """What a guest answered: the header, and a body whose meaning the header says."""
-
-    header: dict[str, Any]
-    body: bytes
+    def within(self, ceiling: GuestLimits) -> GuestLimits:
+        """These limits, none of them above that of ``ceiling``."""
+        return GuestLimits(
+            **{
+                each.name: min(getattr(self, each.name), getattr(ceiling, each.name))
+                for each in fields(GuestLimits)
+            }
+        )
 
 
 class GuestFailed(SandboxError):
     """A guest gave no answer that can be used.
 
     Args:
-        outcome: ``timeout``, ``crash``, ``memory`` or ``output``.
+        outcome: ``error``, ``timeout``, ``memory``, ``killed`` or ``violation``.
         reason: one line of what happened.
     """
 
@@ -60,7 +71,13 @@ class GuestFailed(SandboxError):
 
 
 class Guest(ABC):
-    """One process of untrusted code. Use it as a context manager: it is dead when the block ends."""
+    """One process of untrusted code. Use it as a context manager: it is dead when the block ends.
+
+    Attributes:
+        layers: the layers of isolation that are really active around it.
+    """
+
+    layers: frozenset[str]
 
     @abstractmethod
     def ask(
@@ -81,6 +98,14 @@ class Guest(ABC):
     @abstractmethod
     def cpu_ns(self) -> int:
         """CPU time of the guest's process so far, in nanoseconds, read from outside."""
+
+    @abstractmethod
+    def pause(self) -> None:
+        """Stop it until :meth:`resume`: whatever it left running does not run meanwhile."""
+
+    @abstractmethod
+    def resume(self) -> None:
+        """Let it run again."""
 
     @abstractmethod
     def reset_peak(self) -> None:
@@ -113,41 +138,21 @@ class Sandbox(ABC):
     NAME: ClassVar[str]
 
     @abstractmethod
-    def start(self, limits: GuestLimits) -> Guest:
-        """A fresh guest under those limits; raises SandboxError if it cannot be started."""
+    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:
+        """A fresh guest under those limits.
 
+        Raises:
+            SandboxError: it cannot be started, or a layer that is demanded is not to be had here.
+        """
 
-def pack(header: dict[str, Any], body: bytes = b"") -> bytes:
-    """One message: the header as a line of JSON, then the body."""
-    return json.dumps(header, separators=(",", ":")).encode() + b"\n" + body
+    @abstractmethod
+    @contextmanager
+    def fresh(self, hash_seed: int) -> Iterator[Sandbox]:
+        """The same sandbox, whose guests come from an interpreter that is executed for this block alone.
 
-
-def unpack(message: bytes) -> Answer:
-    """Take a message apart.
-
-    Raises:
-        ValueError: its first line is not a JSON object.
-    """
-    line, _, body = message.partition(b"\n")
-    try:
-        header = json.loads(line)
-    except RecursionError as error:
-        raise ValueError("the header is nested too deeply") from error
-    if not isinstance(header, dict):
-        raise ValueError("the header is not an object")
-    return Answer(header, body)
-
-
-def split(body: bytes, lengths: Sequence[int]) -> list[bytes]:
-    """Parts of those lengths, from the beginning of ``body`` on.
-
-    Raises:
-        ValueError: they are more than there is.
-    """
-    ends = list(accumulate(lengths, initial=0))
-    if ends[-1] > len(body) or min(lengths, default=0) < 0:
-        raise ValueError("the parts are longer than the whole")
-    return [body[start:end] for start, end in pairwise(ends)]
+        Args:
+            hash_seed: of that interpreter's strings (``PYTHONHASHSEED``).
+        """
 
 
 def naturals(value: object, count: int) -> list[int]:
@@ -158,7 +163,7 @@ def naturals(value: object, count: int) -> list[int]:
     """
     if isinstance(value, list) and len(value) == count and all(map(_is_natural, value)):
         return value
-    raise GuestFailed("crash", f"answered rubbish: {value!r:.80} where {count} numbers belong")
+    raise GuestFailed("error", f"answered rubbish: {value!r:.80} where {count} numbers belong")
 
 
 def _is_natural(value: object) -> bool:

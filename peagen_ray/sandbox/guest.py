@@ -32,7 +32,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from peagen_ray.launcher import framing
-from peagen_ray.sandbox.base import pack, split, unpack
+from peagen_ray.sandbox.messages import pack, split, unpack
 from peagen_ray.workload.codec import ValueTooLarge
 from peagen_ray.workload.equality import observe
 from peagen_ray.workload.file import WORKLOAD_NAME

@@ -61,7 +61,7 @@ class Verdict:
     """What measuring a candidate came to.
 
     Attributes:
-        outcome: ``ok``, or why not: ``incorrect``, ``crash``, ``timeout``, ``memory``, ``output``.
+        outcome: ``ok``, or why not: ``incorrect``, or one of :mod:`peagen_ray.sandbox.base`.
         reason: one line of why it is not ``ok``.
         speed: the ratio original / candidate; None unless ``ok``.
         peak_kb: peak memory of one timed call beyond the baseline, kB.

@@ -16,10 +16,8 @@ from peagen_ray.sandbox.base import (
     GuestLimits,
     Sandbox,
     naturals,
-    pack,
-    split,
-    unpack,
 )
+from peagen_ray.sandbox.messages import pack, split, unpack
 from peagen_ray.workload.base import Scale, Workload, load_workload
 from peagen_ray.workload.equality import difference, raised
 from peagen_ray.workload.target import Call
@@ -72,7 +70,7 @@ class Subject:
         answer = guest.ask(header, wall_s=_LOAD_WALL_S)
         if not answer.header.get("ok"):
             reason = str(answer.header.get("error", "no reason given"))[:500]
-            raise GuestFailed("crash", f"does not load: {reason}")
+            raise GuestFailed("error", f"does not load: {reason}")
 
 
 @dataclass(frozen=True)
@@ -149,12 +147,12 @@ def observations(answer: Answer, count: int) -> list[bytes]:
         GuestFailed: they are too large, or are none.
     """
     if "too_large" in answer.header:
-        raise GuestFailed("output", str(answer.header["too_large"])[:500])
+        raise GuestFailed("violation", str(answer.header["too_large"])[:500])
     lengths = naturals(answer.header.get("lengths"), count)
     try:
         return split(answer.body, lengths)
     except ValueError as error:
-        raise GuestFailed("crash", f"answered rubbish: {error}") from error
+        raise GuestFailed("error", f"answered rubbish: {error}") from error
 
 
 def _nanoseconds(answer: Answer) -> int:

@@ -108,7 +108,7 @@ def _screened(question: Mutate) -> Observation:
     )
     if rng.random() < 0.1:
         return Observation(Outcome.REJECTED, "identical: nothing to change", operator=operator, tokens=7)
-    failures = {5: Outcome.INCORRECT, 8: Outcome.CRASH, 10: Outcome.LOST, 12: Outcome.TIMEOUT}
+    failures = {5: Outcome.INCORRECT, 8: Outcome.ERROR, 10: Outcome.LOST, 12: Outcome.TIMEOUT}
     outcome = failures.get(level % 13)
     return seen if outcome is None else replace(seen.failed(outcome, f"level {level}"), metrics={"at": 1})
 

@@ -30,7 +30,7 @@ PROGRESS = Progress(
     best_ms=80.0,
     reference_ms=200.0,
     rate=3.14,
-    outcomes={"ok": 20, "incorrect": 12, "crash": 5, "memory": 0},
+    outcomes={"ok": 20, "incorrect": 12, "error": 5, "memory": 0},
     remaining={"max_generations": "7 generations (~30 s)", "run_timeout": "47 s"},
 )
 TOLD = Told(
@@ -88,7 +88,7 @@ def test_phases_and_notes_are_lines(shown: Callable[..., str]) -> None:
 def test_one_line_says_where_the_run_is() -> None:
     assert plain_line(PROGRESS) == (
         "   12 s  generation   3     37 candidates (3.1/s)  best 2.50x  accepted 9  "
-        "20 ok, 12 incorrect, 5 crash  (left: max_generations 7 generations (~30 s); run_timeout 47 s)"
+        "20 ok, 12 incorrect, 5 error  (left: max_generations 7 generations (~30 s); run_timeout 47 s)"
     )
 
 
@@ -108,7 +108,7 @@ def test_a_line_is_printed_now_and_then_and_whenever_there_is_a_better_program(
 
 
 def test_outcomes_are_named_the_commonest_first() -> None:
-    assert outcomes_line(PROGRESS) == "20 ok, 12 incorrect, 5 crash"
+    assert outcomes_line(PROGRESS) == "20 ok, 12 incorrect, 5 error"
     assert outcomes_line(replace(PROGRESS, outcomes={"b": 1, "a": 1})) == "1 a, 1 b"
     assert outcomes_line(replace(PROGRESS, outcomes={"ok": 0})) == "none yet"
     assert "left" not in plain_line(replace(PROGRESS, remaining={}))
@@ -122,8 +122,8 @@ def test_outcomes_are_named_the_commonest_first() -> None:
     [
         (TOLD, "+ mutate      5 from 2          1.50x  genetic/any-loop"),
         (
-            replace(TOLD, accepted=False, ratio=None, outcome=Outcome.CRASH, reason="exit 3"),
-            "  mutate      5 from 2          crash  genetic/any-loop  exit 3",
+            replace(TOLD, accepted=False, ratio=None, outcome=Outcome.ERROR, reason="exit 3"),
+            "  mutate      5 from 2          error  genetic/any-loop  exit 3",
         ),
         (
             replace(TOLD, kind="seed", n=0, parent=None, ratio=1.0, operator="seed"),

@@ -236,14 +236,14 @@ def test_verbose_shows_candidates(
     from peagen_ray.runtime.progress import Told
 
     def evolve(_: RunRequest, observer: Observer) -> RunResult:
-        observer.candidate(Told(1, "mutate", 0, "genetic/x", Outcome.CRASH, "exit 3", None, accepted=False))
+        observer.candidate(Told(1, "mutate", 0, "genetic/x", Outcome.ERROR, "exit 3", None, accepted=False))
         return RESULT
 
     monkeypatch.setattr("peagen_ray.runtime.run.evolve", evolve)
     evolve_run()
     assert "exit 3" not in capsys.readouterr().out
     evolve_run("-v")
-    assert "crash  genetic/x  exit 3" in capsys.readouterr().out
+    assert "error  genetic/x  exit 3" in capsys.readouterr().out
 
 
 # --replay

@@ -39,7 +39,7 @@ RESULT = RunResult(
     elapsed_s=61.5,
     generation=8,
     told=80,
-    outcomes={"ok": 70, "crash": 10},
+    outcomes={"ok": 70, "error": 10},
     hunks=(5, 2),
 )
 

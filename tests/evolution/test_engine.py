@@ -78,7 +78,7 @@ def test_an_engine_without_a_correct_seed_program_asks_nothing_and_says_so():
     with pytest.raises(EvolutionError, match="empty"):
         make(seeds=0).ask(0.0)
     engine = make(seeds=0)
-    engine.seed(a_program(0).with_(outcome=Outcome.CRASH, fitness=None), 0.0)
+    engine.seed(a_program(0).with_(outcome=Outcome.ERROR, fitness=None), 0.0)
     with pytest.raises(EvolutionError, match="empty"):
         engine.ask(0.0)
 
@@ -151,7 +151,7 @@ def test_the_latest_children_of_a_parent_are_excluded_and_no_more_than_a_bounded
     engine = make(selector=LegacySelector())
     own = engine.best.fingerprint
     for n in range(EXCLUDED + 50):
-        tell(engine, engine.ask(0.0), Observation(Outcome.CRASH, fingerprint=f"child {n}"))
+        tell(engine, engine.ask(0.0), Observation(Outcome.ERROR, fingerprint=f"child {n}"))
     exclude = engine.ask(0.0).exclude
     assert exclude == (own, *(f"child {n}" for n in range(50, EXCLUDED + 50)))
 
@@ -171,9 +171,9 @@ def test_a_program_that_was_judged_is_not_run_again_and_counts_as_told():
     engine = make()
     first, second = engine.ask(0.0), engine.ask(0.0)
     assert propose(engine, first, "a") == Run()
-    tell(engine, first, Observation(Outcome.CRASH, fingerprint="a"))
-    assert propose(engine, second, "a", tokens=30, usd=0.5) == Duplicate(first.n, Outcome.CRASH)
-    assert engine.counts == {Outcome.CRASH: 1, Outcome.DUPLICATE: 1}
+    tell(engine, first, Observation(Outcome.ERROR, fingerprint="a"))
+    assert propose(engine, second, "a", tokens=30, usd=0.5) == Duplicate(first.n, Outcome.ERROR)
+    assert engine.counts == {Outcome.ERROR: 1, Outcome.DUPLICATE: 1}
     assert engine.outstanding() == []
     assert (engine.progress(0.0).tokens, engine.progress(0.0).usd) == (30, 0.5)
 
@@ -221,8 +221,8 @@ def test_a_source_that_does_not_parse_stands_for_nothing():
     engine = make()
     for question in [engine.ask(0.0), engine.ask(0.0)]:
         assert propose(engine, question, "") == Run()
-        tell(engine, question, Observation(Outcome.CRASH, "syntax"))
-    assert engine.counts == {Outcome.CRASH: 2}
+        tell(engine, question, Observation(Outcome.ERROR, "syntax"))
+    assert engine.counts == {Outcome.ERROR: 2}
 
 
 def test_duplicates_and_rejected_candidates_leave_no_source_in_the_record():
@@ -277,7 +277,7 @@ def test_a_second_answer_is_dropped_but_what_it_cost_counts():
 
 def test_text_that_utf8_cannot_hold_is_recorded_as_escapes():
     engine = make()
-    tell(engine, engine.ask(0.0), Observation(Outcome.CRASH, "\udcff\0"))
+    tell(engine, engine.ask(0.0), Observation(Outcome.ERROR, "\udcff\0"))
     assert engine.take_events()[-1].reason == "\\udcff\0"
 
 
@@ -338,7 +338,7 @@ def test_a_gain_that_confirmation_does_not_bear_out_is_refuted_and_not_asked_abo
     assert propose(engine, question, f"{1:016x}") == Duplicate(candidate.n, Outcome.REFUTED)
 
 
-@pytest.mark.parametrize("outcome", [Outcome.INCORRECT, Outcome.CRASH, Outcome.TIMEOUT, Outcome.MEMORY])
+@pytest.mark.parametrize("outcome", [Outcome.INCORRECT, Outcome.ERROR, Outcome.TIMEOUT, Outcome.MEMORY])
 def test_a_program_that_fails_confirmation_is_evicted(outcome):
     engine = make()
     candidate = screened(engine, 0.5, 1)
@@ -463,7 +463,7 @@ def test_budgets_and_the_timeout_end_the_run():
     ]:
         engine = make(rules=rules)
         question = engine.ask(0.0)
-        tell(engine, question, Observation(Outcome.CRASH, tokens=100, usd=0.5))
+        tell(engine, question, Observation(Outcome.ERROR, tokens=100, usd=0.5))
         assert engine.ask(60.0) is None
         assert engine.stop_reason is reason
         assert engine.done
@@ -562,7 +562,7 @@ def test_a_run_out_of_budget_that_is_resumed_asks_nothing_again():
     engine = make(rules=StopRules(budget_tokens=100))
     first = engine.ask(0.0)
     engine.ask(0.0)
-    tell(engine, first, Observation(Outcome.CRASH, tokens=100))
+    tell(engine, first, Observation(Outcome.ERROR, tokens=100))
     engine.resume(1.0)
     assert engine.ask(1.0) is None
     assert engine.done
@@ -695,7 +695,7 @@ def test_the_pretended_search_meets_every_kind_of_answer():
     engine = make(rules=StopRules(max_generations=40))
     kinds = {type(question) for question in drive(engine, random.Random(2))}
     assert kinds == {Mutate, Confirm}
-    wanted = {Outcome.OK, Outcome.REJECTED, Outcome.DUPLICATE, Outcome.INCORRECT, Outcome.LOST, Outcome.CRASH}
+    wanted = {Outcome.OK, Outcome.REJECTED, Outcome.DUPLICATE, Outcome.INCORRECT, Outcome.LOST, Outcome.ERROR}
     assert wanted <= set(engine.counts)
     assert engine.refuted
     assert engine.best.fitness > 0.5

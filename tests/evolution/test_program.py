@@ -23,7 +23,7 @@ def test_the_widths_of_the_cells_are_configurable():
     "program",
     [
         Program(0, "x = 1\n"),
-        Program(3, "", outcome=Outcome.CRASH, reason="ZeroDivisionError: \ud800", fingerprint="f" * 16),
+        Program(3, "", outcome=Outcome.ERROR, reason="ZeroDivisionError: \ud800", fingerprint="f" * 16),
         Program(
             9,
             "é",

@@ -83,6 +83,6 @@ def test_the_order_of_the_weights_is_no_part_of_the_digest():
 
 def test_a_failure_has_no_measurements():
     seen = Observation(Outcome.OK, fitness=1.0, speed_ms=2.0, peak_kb=3.0, tokens=4)
-    failed = seen.failed(Outcome.CRASH, "it crashed")
+    failed = seen.failed(Outcome.ERROR, "it crashed")
     assert (failed.fitness, failed.speed_ms, failed.peak_kb) == (None, None, None)
-    assert (failed.outcome, failed.reason, failed.tokens) == (Outcome.CRASH, "it crashed", 4)
+    assert (failed.outcome, failed.reason, failed.tokens) == (Outcome.ERROR, "it crashed", 4)

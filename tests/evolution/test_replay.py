@@ -81,7 +81,7 @@ def live(engine, rng, life, keep):
         late = engine.outstanding()
         engine.resume(100.0 * life + 60)
         for question in late[:2]:
-            engine.tell(question.n, Observation(Outcome.CRASH, tokens=9), 1.0, epoch=question.epoch)
+            engine.tell(question.n, Observation(Outcome.ERROR, tokens=9), 1.0, epoch=question.epoch)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from peagen_ray.launcher.client import Limits
+from peagen_ray.launcher.client import Limits, SpawnSpec
 
 FDS = "sorted(int(fd) for fd in os.listdir('/proc/self/fd') if os.path.exists(f'/proc/self/fd/{fd}'))"
 
@@ -167,3 +167,24 @@ def test_cpu_time_beyond_the_limit_ends_it(bench):
         ended = child.wait(60)
     assert ended.reason == "killed by SIGXCPU"
     assert 0.5 < ended.cpu_s < 3
+
+
+@pytest.mark.parametrize("stdio", [False, True])
+def test_a_program_is_executed_in_place_of_an_entry(bench, stdio):
+    fd = 1 if stdio else 3
+    program = (
+        f"import os; os.write({fd}, b'\\0\\0\\0\\5hello'); print(os.getcwd(), file=__import__('sys').stderr)"
+    )
+    scratch = bench.scratch()
+    with bench.launcher.spawn(
+        SpawnSpec("", scratch, argv=(sys.executable, "-I", "-S", "-c", program), stdio=stdio)
+    ) as child:
+        assert child.receive(100, time.monotonic() + 20) == b"hello"
+        assert child.wait(20).code == 0
+        assert child.output() == ("", f"{scratch}\n")
+
+
+def test_a_program_that_is_not_there_is_said_to_be(bench):
+    with bench.launcher.spawn(SpawnSpec("", bench.scratch(), argv=("/no/such/program",))) as child:
+        assert child.wait(20).code == 1
+        assert "No such file" in child.output()[1]

@@ -28,6 +28,8 @@ limits = st.builds(
         limits=limits,
         nested=st.booleans(),
         keep=st.lists(paths.map(Path), max_size=3).map(tuple),
+        argv=st.lists(st.text(max_size=10), max_size=3).map(tuple),
+        stdio=st.booleans(),
     )
 )
 def test_a_request_is_read_as_it_was_written(spec):

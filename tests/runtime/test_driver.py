@@ -155,7 +155,7 @@ def rejected(task: Task, **data: Any) -> Result:
         ("screen", lambda t: failure(t, reason="timeout"), Outcome.TIMEOUT, "execute: it broke", 2),
         ("screen", lambda t: failure(t, "x" * 9000), Outcome.LOST, "execute: xxx", 2),
         ("screen", lambda t: measured(t, WRONG), Outcome.INCORRECT, "result: expected 1", 3),
-        ("screen", lambda t: measured(t, Verdict("crash", "exit 3")), Outcome.CRASH, "exit 3", 3),
+        ("screen", lambda t: measured(t, Verdict("error", "exit 3")), Outcome.ERROR, "exit 3", 3),
         ("evaluate", failure, Outcome.LOST, "evaluate: it broke", 3),
     ],
 )

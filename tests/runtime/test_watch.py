@@ -112,7 +112,7 @@ class FakeEngine:
         self.accepted = 4
         self.refuted = 0
         self.db = [None] * 5
-        self.counts = {Outcome.OK: 2, Outcome.CRASH: 1}
+        self.counts = {Outcome.OK: 2, Outcome.ERROR: 1}
         self.best: Program | None = None
         self.screened_best: Program | None = None
 
@@ -165,7 +165,7 @@ def test_progress_says_where_the_run_is(engine: Any, observer: Recorder) -> None
             best_ms=pytest.approx(50.0),
             reference_ms=200.0,
             rate=0.0,
-            outcomes={"ok": 2, "crash": 1, "refuted": 2},
+            outcomes={"ok": 2, "error": 1, "refuted": 2},
             remaining={"max_generations": "12.5 generations (~30 s)", "run_timeout": "60 s"},
         )
     ]
@@ -216,7 +216,7 @@ def judged(n: int, fitness: float | None, **options: Any) -> Judgement:
 
 
 def test_news_are_told_with_their_kind_parent_and_ratio(observer: Recorder) -> None:
-    failed = Program(3, "", parents=(1,), outcome=Outcome.CRASH, reason="exit 3", mutator="genetic/y")
+    failed = Program(3, "", parents=(1,), outcome=Outcome.ERROR, reason="exit 3", mutator="genetic/y")
     Watch(observer).news(
         [
             judged(0, 0.0, parents=(), accepted=True),
@@ -234,7 +234,7 @@ def test_news_are_told_with_their_kind_parent_and_ratio(observer: Recorder) -> N
         (5, "confirm", 2, True),
     ]
     assert [told.ratio for told in observer.told] == [1.0, pytest.approx(2.0), None, pytest.approx(2.0)]
-    assert (observer.told[2].outcome, observer.told[2].reason) == (Outcome.CRASH, "exit 3")
+    assert (observer.told[2].outcome, observer.told[2].reason) == (Outcome.ERROR, "exit 3")
 
 
 def test_the_first_ten_times_and_the_best_are_remembered(engine: Any, observer: Recorder) -> None:

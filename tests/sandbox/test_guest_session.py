@@ -14,8 +14,9 @@ import pytest
 
 from peagen_ray.launcher import framing
 from peagen_ray.sandbox import guest
-from peagen_ray.sandbox.base import Answer, pack, unpack
+from peagen_ray.sandbox.base import Answer
 from peagen_ray.sandbox.guest import _Session
+from peagen_ray.sandbox.messages import pack, unpack
 from peagen_ray.sandbox.reference import observations
 from peagen_ray.workload.equality import Observation
 from peagen_ray.workload.file import WORKLOAD_NAME

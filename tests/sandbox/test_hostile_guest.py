@@ -14,9 +14,11 @@ from typing import Any
 import pytest
 
 from peagen_ray.errors import LaunchError, SandboxError, WorkloadError
-from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, naturals, split
+from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, naturals
+from peagen_ray.sandbox.conversation import ConversationGuest
 from peagen_ray.sandbox.measure import Judge, _hidden, confirm, screen
-from peagen_ray.sandbox.process import ProcessSandbox, _ProcessGuest
+from peagen_ray.sandbox.messages import split
+from peagen_ray.sandbox.process import ProcessSandbox
 from peagen_ray.sandbox.reference import Reference, Subject, _must_run, observations, prepare, run
 from peagen_ray.workload.base import Workload
 from peagen_ray.workload.target import Call
@@ -70,7 +72,7 @@ def test_a_forged_answer_is_the_candidates_own_crash(
         screen(sandbox, LIMITS, subject, reference, source),
         confirm(sandbox, LIMITS, subject, reference, source, seed=5, fresh=2),
     ]
-    assert {verdict.outcome for verdict in verdicts} == {"crash"}
+    assert {verdict.outcome for verdict in verdicts} == {"error"}
     assert all(verdict.reason.startswith("answered rubbish") for verdict in verdicts)
 
 
@@ -92,7 +94,7 @@ def test_forged_times_are_no_times(
 ) -> None:
     source = speaking(f"say({{'pairs': {pairs}}})", when=f"calls > {len(reference.calls) + 1}")
     verdict = screen(sandbox, LIMITS, subject, reference, source)
-    assert (verdict.outcome, verdict.speed) == ("crash", None)
+    assert (verdict.outcome, verdict.speed) == ("error", None)
     assert verdict.reason.startswith("answered rubbish")
 
 
@@ -101,7 +103,7 @@ def test_what_a_guest_says_about_itself_is_kept_short(
 ) -> None:
     for what in ("say({'too_large': 'x' * 100_000})", "say({'lengths': ['x' * 100_000]})"):
         verdict = screen(sandbox, LIMITS, subject, reference, speaking(what))
-        assert verdict.outcome in {"output", "crash"}
+        assert verdict.outcome in {"violation", "error"}
         assert len(verdict.reason) <= 500
     loading = speaking("pass").replace(
         "calls = 0\n", "calls = 0\nsay({'ok': False, 'error': 'x' * 100_000})\n"
@@ -115,18 +117,18 @@ def test_a_candidate_that_ends_itself_between_two_answers_has_crashed(
 ) -> None:
     kill = "__import__('threading').Thread(target=os.kill, args=(os.getpid(), 9)).start()"
     verdict = screen(sandbox, LIMITS, subject, reference, speaking(kill, when=f"calls == {calls}"))
-    assert (verdict.outcome, verdict.reason) == ("crash", "killed by SIGKILL")
+    assert (verdict.outcome, verdict.reason) == ("killed", "killed by SIGKILL")
 
 
 @pytest.mark.parametrize("ask", ["reset_peak", "peak_kb", "cpu_ns"])
 def test_a_dead_guest_cannot_be_measured(ask: str, sandbox: ProcessSandbox) -> None:
     with sandbox.start(LIMITS) as guest:
-        assert isinstance(guest, _ProcessGuest)
+        assert isinstance(guest, ConversationGuest)
         os.kill(guest._child.pid, signal.SIGKILL)
         assert guest._child.wait(10)
         with pytest.raises(GuestFailed) as failure:
             methodcaller(ask)(guest)
-    assert (failure.value.outcome, failure.value.reason) == ("crash", "killed by SIGKILL")
+    assert (failure.value.outcome, failure.value.reason) == ("killed", "killed by SIGKILL")
 
 
 def test_a_candidate_that_turns_wrong_while_it_is_timed_is_found_out(
@@ -223,6 +225,10 @@ class Dead(Guest):
 
     def cpu_ns(self) -> int:
         return 0
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
 
     def reset_peak(self) -> None: ...
 

@@ -24,10 +24,10 @@ BAD = {
     "wrong type": ("return float(sum(numbers))", "incorrect", "result"),
     "changes its argument": ("numbers.sort()\n    return sum(numbers)", "incorrect", "after the call"),
     "raises": ("raise KeyError('x')", "incorrect", "KeyError"),
-    "exits": ("import os; os._exit(0)", "crash", "exit 0"),
+    "exits": ("import os; os._exit(0)", "error", "exit 0"),
     "hangs": ("while True: pass", "timeout", "no answer"),
-    "floods": ("print('x' * (3 << 20)); return sum(numbers)", "output", "printed more than"),
-    "returns too much": ("return 'x' * (8 << 20)", "output", "exceed"),
+    "floods": ("print('x' * (3 << 20)); return sum(numbers)", "violation", "printed more than"),
+    "returns too much": ("return 'x' * (8 << 20)", "violation", "exceed"),
     "eats memory": ("return len([0] * (1 << 28))", "incorrect", "MemoryError"),
     "answers always equal": (
         "class E(int):\n        __eq__ = lambda s, o: True\n        __hash__ = None\n    return E(0)",
@@ -108,7 +108,7 @@ def test_a_program_that_does_not_load_crashes(
 ) -> None:
     for source in ("import nowhere_to_be_found\n" + FAST, "def other():\n    pass\n"):
         verdict = screen(sandbox, LIMITS, subject, reference, source)
-        assert (verdict.outcome, "does not load" in verdict.reason) == ("crash", True)
+        assert (verdict.outcome, "does not load" in verdict.reason) == ("error", True)
 
 
 def test_the_reference_is_the_same_after_a_round_trip(reference: Reference) -> None:

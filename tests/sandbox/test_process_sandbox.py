@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from peagen_ray.sandbox.base import Guest, GuestFailed, GuestLimits, pack, unpack
+from peagen_ray.sandbox.base import Guest, GuestFailed, GuestLimits
+from peagen_ray.sandbox.messages import pack, unpack
 from peagen_ray.sandbox.process import ProcessSandbox
 from peagen_ray.sandbox.reference import Subject, run
 from peagen_ray.workload.equality import Observation
@@ -43,16 +44,16 @@ def test_a_guest_answers_a_call_with_what_it_raised(sandbox: ProcessSandbox) -> 
 @pytest.mark.parametrize(
     ("body", "outcome", "reason"),
     [
-        ("import os; os._exit(3)", "crash", "exit 3"),
-        ("import sys; sys.exit(0)", "crash", "exit 0"),
-        ("import ctypes; ctypes.string_at(0)", "crash", "SIGSEGV"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "crash", "SIGKILL"),
+        ("import os; os._exit(3)", "error", "exit 3"),
+        ("import sys; sys.exit(0)", "error", "exit 0"),
+        ("import ctypes; ctypes.string_at(0)", "killed", "SIGSEGV"),
+        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", "killed", "SIGKILL"),
         ("while True: pass", "timeout", "no answer within"),
-        ("return 'x' * (64 << 20)", "output", "exceed"),
-        ("print('y' * (8 << 20))", "output", "printed more than"),
-        ("import os; os.close(3)", "crash", ""),
-        ("import os; os.write(3, b'\\x00\\x00\\x00\\x04rub\\n')", "crash", "rubbish"),
-        ("import os; os.write(3, b'\\xff\\xff\\xff\\xff')", "output", "larger than"),
+        ("return 'x' * (64 << 20)", "violation", "exceed"),
+        ("print('y' * (8 << 20))", "violation", "printed more than"),
+        ("import os; os.close(3)", "error", ""),
+        ("import os; os.write(3, b'\\x00\\x00\\x00\\x04rub\\n')", "error", "rubbish"),
+        ("import os; os.write(3, b'\\xff\\xff\\xff\\xff')", "violation", "larger than"),
     ],
 )
 def test_a_guest_that_misbehaves_fails_with_its_reason(

@@ -1,0 +1,155 @@
+"""A guest as a process of the launcher's that answers on its channel: what every sandbox has in common."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from peagen_ray.launcher import framing
+from peagen_ray.launcher.process import Child
+from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits
+from peagen_ray.sandbox.messages import pack, unpack
+
+_HEADER_LIMIT: Final = 64 << 10
+"""Bytes that an answer may have beside its observations."""
+
+_SIGNALS: Final = {"SIGXCPU": "timeout", "SIGSYS": "violation"}
+"""What a signal means, other than that it killed the guest."""
+
+
+class ConversationGuest(Guest):
+    """A guest that is spoken to over the channel of a launcher's child.
+
+    Args:
+        child: the process that was started, the guest itself or what the guest runs in.
+        pid: process id of the guest itself, as seen from here.
+        limits: what it may use.
+        layers: isolation that is really active.
+        bury: what else has to be done at its end, once.
+    """
+
+    def __init__(
+        self,
+        child: Child,
+        pid: int,
+        limits: GuestLimits,
+        layers: frozenset[str],
+        bury: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.layers = layers
+        self._child = child
+        self._limits = limits
+        self._bury = bury
+        self._proc = Path("/proc") / str(pid)
+        self._clock = ((~pid) << 3) | 2  # clock_getcpuclockid(3)
+        self._resident = 0
+        self._paused = False
+        self._closed = False
+        try:
+            self._pidfd = os.pidfd_open(pid)
+        except OSError:
+            self._pidfd = -1
+            raise self._died() from None
+
+    def ask(
+        self, header: dict[str, Any], body: bytes = b"", *, wall_s: float | None = None, answers: int = 1
+    ) -> Answer:
+        """See :meth:`Guest.ask`."""
+        limit = self._limits.output_kb << 10
+        patience = self._limits.wall_s if wall_s is None else wall_s
+        deadline = time.monotonic() + patience
+        try:
+            self._child.send(pack({**header, "limit": limit}, body), deadline)
+            answer = unpack(self._child.receive(answers * limit + _HEADER_LIMIT, deadline))
+        except framing.ChannelTimeout:
+            self._refuse_flood(limit)
+            raise self._failed("timeout", f"no answer within {patience:g} s") from None
+        except framing.MessageTooLong:
+            reason = f"the output is larger than {self._limits.output_kb} KiB"
+            raise self._failed("violation", reason) from None
+        except ValueError as error:
+            raise self._failed("error", f"answered rubbish: {error}") from error
+        except framing.ChannelClosed:
+            raise self._died() from None
+        self._refuse_flood(limit)
+        if self.cpu_ns() > self._limits.cpu_s * 1e9:
+            raise self._failed("timeout", f"used more than {self._limits.cpu_s:g} s of CPU")
+        return answer
+
+    def cpu_ns(self) -> int:
+        """See :meth:`Guest.cpu_ns`."""
+        try:
+            return time.clock_gettime_ns(self._clock)
+        except OSError:
+            raise self._died() from None
+
+    def pause(self) -> None:
+        """See :meth:`Guest.pause`."""
+        self._signal(signal.SIGSTOP)
+        self._paused = True
+
+    def resume(self) -> None:
+        """See :meth:`Guest.resume`."""
+        if self._paused:
+            self._signal(signal.SIGCONT)
+            self._paused = False
+
+    def reset_peak(self) -> None:
+        """See :meth:`Guest.reset_peak`."""
+        try:
+            (self._proc / "clear_refs").write_text("5")
+        except OSError:
+            raise self._died() from None
+        self._resident = self._status("VmRSS")
+
+    def peak_kb(self) -> int:
+        """See :meth:`Guest.peak_kb`."""
+        return max(0, self._status("VmHWM") - self._resident)
+
+    def close(self) -> None:
+        """See :meth:`Guest.close`."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            self._child.close()
+        finally:
+            if self._pidfd >= 0:
+                os.close(self._pidfd)
+            self._bury()
+
+    def _signal(self, number: int) -> None:
+        try:
+            signal.pidfd_send_signal(self._pidfd, number)
+        except OSError:
+            raise self._died() from None
+
+    def _refuse_flood(self, limit: int) -> None:
+        if self._child.printed > limit:
+            raise self._failed("violation", f"printed more than {self._limits.output_kb} KiB")
+
+    def _failed(self, outcome: str, reason: str) -> GuestFailed:
+        self.close()
+        return GuestFailed(outcome, reason)
+
+    def _died(self) -> GuestFailed:
+        if self._closed:
+            return GuestFailed("error", "it has been ended")
+        gone = self._child.wait(5.0) or self._child.kill()
+        last = self._child.output()[1].strip().splitlines()[-1:]
+        reason = ": ".join([gone.reason, *last])[:500]
+        outcome = next((known for name, known in _SIGNALS.items() if name in gone.reason), None)
+        outcome = outcome or ("memory" if "MemoryError" in reason else "killed" if gone.signal else "error")
+        return self._failed(outcome, reason)
+
+    def _status(self, field: str) -> int:
+        with suppress(OSError):
+            for line in (self._proc / "status").read_text().splitlines():
+                if line.startswith(f"{field}:"):
+                    return int(line.split()[1])
+        raise self._died()  # what has ended has no memory
