@@ -18,7 +18,9 @@ NO_GAIN: Final = "no-gain"
 _GAIN: Final = 1.5
 """Every liar does the work of the original, so a ratio from here on is a lie that was believed."""
 
-_OUTCOMES: Final = frozenset("ok error timeout memory killed violation incorrect refuted".split()) | {NO_GAIN}
+_OUTCOMES: Final = frozenset(
+    ["ok", "error", "timeout", "memory", "killed", "violation", "incorrect", "refuted"]
+) | {NO_GAIN}
 
 
 @dataclass(frozen=True)

@@ -30,9 +30,10 @@ SANDBOXES: Final = {
 }
 """Name → class, made with a launcher. A line here is all that it takes for a sandbox to be tried by every liar."""
 
-LIMITS: Final = GuestLimits(
-    wall_s=1.0, cpu_s=20.0, memory_mb=256, output_kb=256, scratch_mb=4, processes=16
-)
+UNCONFINED: Final = {"none": "peagen_ray.sandbox.examination:Unconfined"}
+"""No sandbox, to see that what the liars try can be done."""
+
+LIMITS: Final = GuestLimits(wall_s=1.0, cpu_s=20.0, memory_mb=256, output_kb=256, scratch_mb=4, processes=16)
 
 _WORKLOAD: Final = "def inputs(rng, size):\n    return ([rng.randrange(1000) for _ in range(size)],)\n"
 
@@ -106,7 +107,7 @@ class Judge:
 @contextmanager
 def judging(name: str, workspace: Path) -> Iterator[Judge]:
     """A judge in this process, with bait laid out in ``workspace``."""
-    module, _, kind = SANDBOXES[name].partition(":")
+    module, _, kind = {**SANDBOXES, **UNCONFINED}[name].partition(":")
     (workspace / "tmp").mkdir()
     tempfile.tempdir = str(workspace / "tmp")
     usual, reference._LOAD_WALL_S = reference._LOAD_WALL_S, _LOAD_WALL_S

@@ -7,6 +7,7 @@ variable that our launchers pass on to all they start, and that can be read from
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -19,8 +20,18 @@ LEFT_BEHIND: Final = "left-behind"
 MARK: Final = "LC_PEAGEN_SCAN"
 """Its value is the process id of whoever looks; the launcher lets variables of that beginning pass."""
 
-_PLACES: Final = ("/", "/tmp", "/var/tmp", "/dev/shm", "/dev/mqueue", "/run", "/root", "/home", "/etc", "/usr")
-_CONTROL_GROUPS: Final = Path("/sys/fs/cgroup")
+_PLACES: Final = (
+    "/",
+    "/tmp",
+    "/var/tmp",
+    "/dev/shm",
+    "/dev/mqueue",
+    "/run",
+    "/root",
+    "/home",
+    "/etc",
+    "/usr",
+)
 
 Traces = Mapping[str, frozenset[str]]
 
@@ -69,15 +80,16 @@ def _files(workspaces: tuple[Path, ...]) -> Iterator[str]:
         yield from (str(path) for path in workspace.rglob("*"))
     for place in (*_PLACES, str(Path.cwd()), str(Path.home())):
         with suppress(OSError):
-            yield from (f"{place}/{name}" for name in os.listdir(place) if LEFT_BEHIND in name)
+            yield from (str(path) for path in Path(place).iterdir() if LEFT_BEHIND in path.name)
 
 
 def _control_groups() -> Iterator[str]:
-    """Those that bear the name of this project and our process id or that of a descendant of ours."""
-    own = {str(pid) for pid in (os.getpid(), *linux.descendants(os.getpid()))}
-    for directory, names, _ in os.walk(_CONTROL_GROUPS):
+    """Those of launchers of ours, and of any launcher that is gone."""
+    kin = {os.getpid(), *linux.descendants(os.getpid())}
+    for directory, names, _ in os.walk("/sys/fs/cgroup"):
         for name in names:
-            if "peagen" in name and any(pid in name for pid in own):
+            found = re.fullmatch(r"peagen-(\d+)-\d+", name)
+            if found and (int(found[1]) in kin or not Path("/proc", found[1]).exists()):
                 yield f"{directory}/{name}"
 
 

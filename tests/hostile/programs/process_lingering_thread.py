@@ -1,7 +1,7 @@
 # tries: leaves a thread at work when its answer is given
 # profile: threads
 # screening: ok
-# confirmation: ok|no-gain
+# confirmation: no-gain
 import threading
 
 

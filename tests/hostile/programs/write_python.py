@@ -18,7 +18,7 @@ for path in (
     for act in (
         lambda path: open(path, "r+b").close(),
         lambda path: os.utime(path),
-        lambda path: os.chmod(path, 0o777),
+        lambda path: os.chmod(path, os.stat(path).st_mode & 0o7777),
     ):
         try:
             act(path)
