@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -16,6 +16,23 @@ from peagen_ray.task import Result, Task, TaskKind, is_reserved, missing_tags
 
 
 @dataclass(frozen=True)
+class Confinement:
+    """What a worker demands for untrusted code, and what it grants; no task can ask for more.
+
+    Attributes:
+        ceiling: the most that a guest gets, by the names of ``GuestLimits``.
+        require: layers of isolation that may not be missing, beside those that no guest goes without.
+        readable: paths that guests may read, beside Python's own libraries.
+        unsafe: go without layers that this machine lacks, in place of refusing.
+    """
+
+    ceiling: Mapping[str, float] = field(default_factory=dict)
+    require: tuple[str, ...] = ()
+    readable: tuple[str, ...] = ()
+    unsafe: bool = False
+
+
+@dataclass(frozen=True)
 class HandlerContext:
     """What a handler may know of where it runs; see :func:`current`.
 
@@ -25,6 +42,7 @@ class HandlerContext:
         offered: capability tags that are offered here.
         launcher: starts candidate processes that die with this task; None where there is none.
         timeout: seconds that the task may take in all.
+        confinement: how this worker keeps untrusted code.
     """
 
     scratch: Path
@@ -32,6 +50,7 @@ class HandlerContext:
     offered: frozenset[str] = field(default_factory=frozenset)
     launcher: Launcher | None = None
     timeout: float = 600.0
+    confinement: Confinement = Confinement()
 
 
 _CONTEXT: ContextVar[HandlerContext] = ContextVar("peagen_handler_context")

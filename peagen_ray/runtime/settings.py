@@ -17,9 +17,6 @@ from peagen_ray.workload.target import callable_entries, inspect_source
 LLM_MUTATORS: Final = frozenset({"patch", "rewrite"})
 """Mutators that ask a language model."""
 
-_CPU_FACTOR: Final = 6.0
-"""CPU seconds that a guest may use in all, as a multiple of the wall time of one answer."""
-
 
 @dataclass(frozen=True)
 class RunRequest:
@@ -91,9 +88,11 @@ class RunRequest:
         table = self.config.execute
         return GuestLimits(
             wall_s=table.timeout_s,
-            cpu_s=_CPU_FACTOR * table.timeout_s,
+            cpu_s=table.cpu_s,
             memory_mb=table.memory_mb,
             output_kb=table.output_kb,
+            scratch_mb=table.scratch_mb,
+            processes=table.processes,
         )
 
     def mutator(self) -> str:

@@ -13,9 +13,9 @@ the sandbox forbids, or printed or returned more than it may.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -49,14 +49,9 @@ class GuestLimits:
     scratch_mb: int = 64
     processes: int = 64
 
-    def within(self, ceiling: GuestLimits) -> GuestLimits:
-        """These limits, none of them above that of ``ceiling``."""
-        return GuestLimits(
-            **{
-                each.name: min(getattr(self, each.name), getattr(ceiling, each.name))
-                for each in fields(GuestLimits)
-            }
-        )
+    def within(self, ceiling: Mapping[str, float]) -> Self:
+        """These limits, none of them above what ``ceiling`` has under its name."""
+        return replace(self, **{name: min(getattr(self, name), most) for name, most in ceiling.items()})
 
 
 class GuestFailed(SandboxError):
@@ -141,16 +136,19 @@ class Sandbox(ABC):
 
     Attributes:
         NAME: its name in ``peagen.sandboxes``.
+        profile: what its guests may do unless :meth:`start` says otherwise.
     """
 
     NAME: ClassVar[str]
+    profile: Profile = Profile.PURE
 
     @abstractmethod
-    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:
-        """A fresh guest under those limits.
+    def start(self, limits: GuestLimits, profile: Profile | None = None) -> Guest:
+        """A fresh guest under those limits, none of them above the worker's ceiling.
 
         Raises:
-            SandboxError: it cannot be started, or a layer that is demanded is not to be had here.
+            SandboxUnavailable: a layer that is demanded is not to be had here.
+            SandboxError: it cannot be started.
         """
 
     def run(

@@ -24,7 +24,10 @@ DEFAULTS = {
             "warm_pool": 2,
             "max_uptime": "4h",
             "isolation": "auto",
-        }
+        },
+        "limits": dict.fromkeys(
+            ["timeout_s", "cpu_s", "memory_mb", "output_kb", "scratch_mb", "processes"], None
+        ),
     },
     "mutate": {
         "mutator": "auto",
@@ -55,7 +58,18 @@ DEFAULTS = {
         },
         "archive": {"speed_bin_ms": 5.0, "mem_bin_kb": 32.0, "size_bin_ch": 40},
     },
-    "execute": {"timeout_s": 10.0, "memory_mb": 1024, "output_kb": 1024},
+    "execute": {
+        "timeout_s": 10.0,
+        "cpu_s": 60.0,
+        "memory_mb": 1024,
+        "output_kb": 1024,
+        "scratch_mb": 64,
+        "processes": 64,
+        "profile": "pure",
+        "require": [],
+        "readable": [],
+        "unsafe": False,
+    },
     "selector": {},
     "evaluate": {"pool": "default", "metric": "speed_ms"},
     "llm": {"default_backend": "auto", "backends": []},
