@@ -10,7 +10,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -35,7 +35,9 @@ UNCONFINED: Final = {"none": "peagen_ray.sandbox.examination:Unconfined"}
 
 LIMITS: Final = GuestLimits(wall_s=1.0, cpu_s=20.0, memory_mb=256, output_kb=256, scratch_mb=4, processes=16)
 
-_WORKLOAD: Final = "def inputs(rng, size):\n    return ([rng.randrange(1000) for _ in range(size)],)\n"
+_WORKLOAD: Final = (
+    "def inputs(rng, size):\n    return ([rng.randrange(1000) for _ in range(min(size, 20_000))],)\n"
+)
 
 SUBJECTS: Final = {
     "total": Subject(
@@ -106,19 +108,33 @@ _LOAD_WALL_S: Final = 3.0
 """Seconds to load a program, here; by default ten times as many, which a program that never loads would take."""
 
 
+class Homes(ExitStack):
+    """Interpreters that were executed for a hash seed, kept for as long as a judge lives: starting one takes long."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        super().__init__()
+        self._sandbox = sandbox
+        self._known: dict[int, Sandbox] = {}
+
+    def of(self, hash_seed: int) -> Sandbox:
+        """The one with that seed."""
+        if hash_seed not in self._known:
+            self._known[hash_seed] = self.enter_context(self._sandbox.fresh(hash_seed))
+        return self._known[hash_seed]
+
+
 class Profiled(Sandbox):
-    """A sandbox all of whose guests have one profile."""
+    """A sandbox all of whose guests have one profile, and whose interpreters are kept."""
 
-    def __init__(self, inner: Sandbox, profile: Profile) -> None:
-        self._inner, self._profile = inner, profile
+    def __init__(self, inner: Sandbox, profile: Profile, homes: Homes) -> None:
+        self._inner, self._profile, self._homes = inner, profile, homes
 
-    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:
+    def start(self, limits: GuestLimits, profile: Profile | None = None) -> Guest:
         return self._inner.start(limits, self._profile)
 
     @contextmanager
     def fresh(self, hash_seed: int) -> Iterator[Sandbox]:
-        with self._inner.fresh(hash_seed) as inner:
-            yield Profiled(inner, self._profile)
+        yield Profiled(self._homes.of(hash_seed), self._profile, self._homes)
 
 
 @dataclass(frozen=True)
@@ -126,16 +142,24 @@ class Judge:
     """Judges programs in one sandbox."""
 
     sandbox: Sandbox
+    homes: Homes
     facts: Facts
     references: dict[str, Reference]
 
     def verdict(self, mode: str, subject: str, profile: str, source: str) -> Verdict:
         """The verdict on a program in ``screening`` or ``confirmation``."""
-        sandbox = Profiled(self.sandbox, Profile(profile))
+        sandbox = Profiled(self.sandbox, Profile(profile), self.homes)
         what = SUBJECTS[subject], self.references[subject], _filled_in(source, self.facts)
         if mode == "screening":
             return screen(sandbox, LIMITS, *what)
-        return confirm(sandbox, LIMITS, *what, seed=11, precision=0.1, most_s=0.1, fresh=4)
+        return confirm(sandbox, LIMITS, *what, seed=11, precision=0.1, most_s=0.5, fresh=4)
+
+    def warm_up(self) -> None:
+        """Have everything made that is made once, so that it is there before the first look at what there is."""
+        for profile in Profile:
+            if profile is not Profile.GPU:
+                self.verdict("screening", "total", profile, HONEST)
+        self.verdict("confirmation", "total", Profile.PURE, HONEST)
 
 
 @contextmanager
@@ -154,7 +178,10 @@ def judging(name: str, workspace: Path) -> Iterator[Judge]:
             with Launcher.start(["peagen_ray.sandbox.guest"]) as launcher:
                 sandbox: Sandbox = getattr(import_module(module), kind)(launcher)
                 made = {name: prepare(each, sandbox, LIMITS, seed=7) for name, each in SUBJECTS.items()}
-                yield Judge(sandbox, facts, made)
+                with Homes(sandbox) as homes:
+                    judge = Judge(sandbox, homes, facts, made)
+                    judge.warm_up()
+                    yield judge
     finally:
         tempfile.tempdir = None
         reference._LOAD_WALL_S = usual

@@ -44,6 +44,7 @@ def traces(*workspaces: Path) -> Traces:
     """
     return {
         "processes": frozenset(_processes()),
+        "descriptors": frozenset(_descriptors()),
         "mounts": frozenset(_mounts()),
         "files": frozenset(_files(workspaces)),
         "segments": frozenset(
@@ -73,6 +74,13 @@ def _processes() -> Iterator[str]:
             marked = mark in (entry / "environ").read_bytes().split(b"\0")
             if pid != os.getpid() and (marked or pid in kin):
                 yield f"{pid} {(entry / 'comm').read_text().strip()}"
+
+
+def _descriptors() -> Iterator[str]:
+    """Those of ours and of what descends from us, as far as we may look."""
+    for pid in (os.getpid(), *linux.descendants(os.getpid())):
+        with suppress(OSError):
+            yield from (f"{pid} {fd.name} {fd.readlink()}" for fd in Path(f"/proc/{pid}/fd").iterdir())
 
 
 def _mounts() -> Iterator[str]:

@@ -69,7 +69,13 @@ ANYBODY_CAN = frozenset(
 )
 """What needs no privilege, and can be undone: as good as any proof that a verdict of ``ok`` means that it was stopped."""
 
-OPEN = {"place_child": "the time of a tree's other processes is billed to nobody"}
+OPEN = {
+    "place_child": "the time of a tree's other processes is billed to nobody",
+    **dict.fromkeys(
+        ("digits_memory", "peek_early", "peek_late", "tally_answer_first", "tally_early", "tally_late"),
+        "a confirmation repeats its inputs, and bills nothing beside the calls",
+    ),
+}
 """Liars that are believed so far, and why."""
 
 
