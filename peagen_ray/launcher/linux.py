@@ -16,6 +16,7 @@ _LIBC.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
 _LIBC.mount.argtypes = [*[ctypes.c_char_p] * 3, ctypes.c_ulong, ctypes.c_char_p]
 
 _PR_SET_PDEATHSIG: Final = 1
+_PR_SET_DUMPABLE: Final = 4
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _CLONE_NEWNS: Final = 0x0002_0000
 _CLONE_NEWUSER: Final = 0x1000_0000
@@ -37,6 +38,11 @@ def die_with_parent(signal: int, parent: int) -> None:
 def adopt_orphans() -> None:
     """Become the parent of every descendant whose own parent dies, instead of init."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+
+
+def seclude() -> None:
+    """Let no other process look into this one unless it has the capability, its own user's included."""
+    _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def children(pid: int) -> list[int]:

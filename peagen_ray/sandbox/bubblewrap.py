@@ -1,0 +1,131 @@
+"""Sandbox ``bubblewrap``: guests in namespaces of their own, which see nothing but Python's own libraries."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, Self
+
+from peagen_ray.errors import SandboxError
+from peagen_ray.launcher.client import Launcher
+from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
+from peagen_ray.sandbox.executed import SCRATCH, Booting, ExecutedGuest, order_for
+from peagen_ray.sandbox.interpreter import PACKAGE, Interpreter, command, site_packages
+from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
+
+_ROOT: Final = "/opt/peagen"
+"""Where a guest finds our package."""
+
+_DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/urandom")
+_NOBODY: Final = "65534"
+_FIRST_UID: Final = 0x7000_0000
+_UIDS: Final = 0x0FF0_0000
+"""User ids that no distribution gives to anybody; a guest gets one of its own, so that none is in another's way."""
+
+_PATIENCE: Final = 30.0
+"""Seconds for a guest to say hello; far beyond what it takes."""
+
+_INSTALL: Final = "apt-get install bubblewrap, or use the sandbox process"
+
+
+class BubblewrapSandbox(Sandbox):
+    """Guests in a root file system of their own, started by ``bwrap``.
+
+    An ordinary user is nobody in a user namespace. As root there is none, since root outside would stay root;
+    the guest becomes a user that does not exist before it meets any foreign code.
+
+    Args:
+        launcher: what starts them; by default the one of the task that is being handled.
+        venv: a virtual environment whose packages guests may import.
+        hash_seed: of their strings; None is a random one for each.
+    """
+
+    NAME = "bubblewrap"
+
+    def __init__(
+        self, launcher: Launcher | None = None, *, venv: Path | None = None, hash_seed: int | None = None
+    ) -> None:
+        self._launcher = launcher
+        self._venv = venv
+        self._hash_seed = hash_seed
+        self._program = shutil.which("bwrap")
+        if self._program is None:
+            raise SandboxError("bwrap is not installed", subject="sandbox bubblewrap", hint=_INSTALL)
+
+    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:
+        """A fresh guest; raises SandboxError if it cannot be started, or is not shut in."""
+        if profile is Profile.GPU:
+            raise SandboxError(
+                "has no way to a GPU", subject="sandbox bubblewrap", hint="use the sandbox gpu, a container"
+            )
+        keep = (PACKAGE, *([self._venv] if self._venv else []))
+        booting = Booting(self._launcher, self._command(limits, profile), stdio=False, keep=keep)
+        try:
+            uid = _FIRST_UID + secrets.randbelow(_UIDS) if _is_root() else None
+            paths = site_packages(self._venv) if self._venv else ()
+            wanted = order_for(limits, profile, uid=uid, processes=limits.processes, path=paths)
+            hello = booting.greet(wanted, _PATIENCE)
+            layers = demand(observe(hello.pid), ENCLOSED, self.NAME, "use the sandbox process")
+            layers |= booting.child.layers | {"bubblewrap"}
+            return ExecutedGuest(booting.child, hello.pid, limits, layers, booting.bury)
+        except BaseException:
+            booting.abandon()
+            raise
+
+    @contextmanager
+    def fresh(self, hash_seed: int) -> Iterator[Self]:
+        """The same, with that hash seed: every guest is an interpreter of its own anyway."""
+        yield type(self)(self._launcher, venv=self._venv, hash_seed=hash_seed)
+
+    def _command(self, limits: GuestLimits, profile: Profile) -> tuple[str, ...]:
+        interpreter = Interpreter.running()
+        environment = {"LANG": "C.UTF-8"}
+        if self._hash_seed is not None:
+            environment["PYTHONHASHSEED"] = str(self._hash_seed)
+        return (
+            str(self._program),
+            *_namespaces(),
+            *("--die-with-parent", "--new-session", "--hostname", "guest", "--clearenv"),
+            *(word for name, value in environment.items() for word in ("--setenv", name, value)),
+            *_root(interpreter, self._venv),
+            *_scratch(SCRATCH, limits),
+            *(_scratch("/dev/shm", limits) if profile is Profile.TREE else ()),  # noqa: S108 - its own
+            *("--remount-ro", "/", "--chdir", SCRATCH, "--"),
+            *command(str(interpreter.executable), _ROOT, stdio=False),
+        )
+
+
+def _is_root() -> bool:
+    return os.geteuid() == 0
+
+
+def _namespaces() -> tuple[str, ...]:
+    apart = "--unshare-pid --unshare-net --unshare-ipc --unshare-uts --unshare-cgroup-try --cap-drop ALL"
+    if _is_root():
+        return (*apart.split(), "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
+    return (*apart.split(), "--unshare-user", "--disable-userns", "--uid", _NOBODY, "--gid", _NOBODY)
+
+
+def _root(interpreter: Interpreter, venv: Path | None) -> list[str]:
+    """The file system: what Python needs and our package, read-only, and a few devices."""
+    seen = {path: str(path) for path in (*interpreter.needed, *([venv] if venv else ()))}
+    seen[PACKAGE] = f"{_ROOT}/{PACKAGE.name}"
+    words = [word for parent in _parents(seen.values()) for word in ("--perms", "0755", "--dir", parent)]
+    words += [word for path, place in seen.items() for word in ("--ro-bind", str(path), place)]
+    for path in map(str, interpreter.hidden):
+        words += ["--tmpfs", path, "--remount-ro", path]
+    return words + [word for device in _DEVICES for word in ("--dev-bind", device, device)]
+
+
+def _parents(paths: Iterable[str]) -> list[str]:
+    """The directories above them, outermost first: made by ``bwrap`` itself they could not be entered by all."""
+    above = {parent for path in (*paths, *_DEVICES) for parent in Path(path).parents}
+    return sorted(map(str, above - {Path("/")}))
+
+
+def _scratch(path: str, limits: GuestLimits) -> tuple[str, ...]:
+    return ("--perms", "1777", "--size", str(limits.scratch_mb << 20), "--tmpfs", path)
