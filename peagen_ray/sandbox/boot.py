@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 import os
 import resource
-import signal
 import socket
 import sys
 import traceback
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
