@@ -147,7 +147,7 @@ class Launcher:
 def _started(connection: socket.socket, entry: str) -> dict[str, Any]:
     answer = expect_answer(connection, _PATIENCE)
     if "error" in answer:
-        raise LaunchError(answer["error"], subject=entry)
+        raise LaunchError(answer["error"], subject=entry, hint=answer.get("hint", ""))
     if "pid" not in answer:
         reason = Exit.from_wire(answer).reason
         raise LaunchError(f"the process died while it was set up: {reason}", subject=entry)

@@ -122,6 +122,8 @@ class Loop:
     def _fork(self, spec: SpawnSpec, connection: socket.socket, fds: list[int], base: _Base) -> None:
         ours, theirs = _socketpair() if spec.nested else (None, None)
         places = child.Descriptors(fds[0], fds[1], fds[2], fds[3], theirs.fileno() if theirs else None)
+        if spec.jail:
+            self._ground.warden.world(spec.jail)  # made once, here, for all that follow
         pid = os.fork()
         if pid == 0:
             child.run(spec, places, self._ground)

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from peagen_ray.errors import SandboxError
-from peagen_ray.launcher.spec import Profile
+from peagen_ray.launcher.jail.policy import Profile
 from peagen_ray.sandbox.messages import Answer
 
 __all__ = ["Answer", "Guest", "GuestFailed", "GuestLimits", "Profile", "Sandbox", "naturals"]

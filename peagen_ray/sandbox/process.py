@@ -12,14 +12,13 @@ from typing import Final, Self
 
 from peagen_ray.errors import LaunchError, SandboxError
 from peagen_ray.handler import current
-from peagen_ray.launcher.client import Launcher, Limits, SpawnSpec
+from peagen_ray.launcher.client import Launcher, SpawnSpec
+from peagen_ray.launcher.jail.policy import Jail
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.conversation import ConversationGuest
 
 GUEST: Final = "peagen_ray.sandbox.guest"
 """The module that a guest runs, and that a launcher for guests should preload."""
-
-_OPEN_FILES: Final = 64
 
 
 class ProcessSandbox(Sandbox):
@@ -34,7 +33,7 @@ class ProcessSandbox(Sandbox):
     def __init__(self, launcher: Launcher | None = None) -> None:
         self._launcher = launcher
 
-    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:  # noqa: ARG002
+    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:
         """A fresh guest; raises SandboxError if it cannot be started."""
         launcher = self._launcher or current().launcher
         if launcher is None:
@@ -46,10 +45,11 @@ class ProcessSandbox(Sandbox):
             scratch=scratch,
             environment={},
             # No RLIMIT_CPU: with one, the kernel counts the process's CPU clock in ticks of milliseconds.
-            limits=Limits(
-                address_space=limits.memory_mb << 20,
-                file_bytes=limits.scratch_mb << 20,
-                open_files=_OPEN_FILES,
+            jail=Jail(
+                profile=profile,
+                memory_bytes=limits.memory_mb << 20,
+                scratch_bytes=limits.scratch_mb << 20,
+                processes=limits.processes,
             ),
         )
         try:
