@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import resource
 import socket
 import sys
@@ -18,6 +19,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from peagen_ray.launcher import framing
+from peagen_ray.launcher.jail import calls, identity, seccomp
+from peagen_ray.launcher.jail.enter import set_limit
+from peagen_ray.launcher.jail.policy import Profile
 from peagen_ray.sandbox import guest, keeper
 
 CHANNEL: Final = 3
@@ -77,9 +81,9 @@ def main(*, stdio: bool) -> None:
     order = Order.from_wire(framing.receive(channel, _ORDER_LIMIT))
     _furnish(order)
     _limit(order)
-    if order.uid is not None:
-        _become(order.uid)
-    framing.send(channel, json.dumps(_hello()).encode())
+    hello = json.dumps(_hello()).encode()
+    _confine(order)
+    framing.send(channel, hello)
     try:
         guest.main(channel)
     except SystemExit:
@@ -101,25 +105,29 @@ def _furnish(order: Order) -> None:
 
 
 def _limit(order: Order) -> None:
-    amounts = (
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_NOFILE, order.open_files),
-        (resource.RLIMIT_FSIZE, order.file_bytes),
-        (resource.RLIMIT_AS, order.address_space),
-        (resource.RLIMIT_NPROC, 0 if order.profile == "pure" else order.processes),
-    )
-    for kind, amount in amounts:
+    amounts = {
+        resource.RLIMIT_CORE: 0,
+        resource.RLIMIT_MEMLOCK: 0,
+        resource.RLIMIT_MSGQUEUE: 0,
+        resource.RLIMIT_NOFILE: order.open_files,
+        resource.RLIMIT_FSIZE: order.file_bytes,
+        resource.RLIMIT_AS: order.address_space,
+        resource.RLIMIT_NPROC: 0 if Profile(order.profile) is Profile.PURE else order.processes,
+    }
+    for kind, amount in amounts.items():
         if amount is not None:
-            _, ceiling = resource.getrlimit(kind)
-            amount = amount if ceiling == resource.RLIM_INFINITY else min(amount, ceiling)
-            resource.setrlimit(kind, (amount, amount))
+            set_limit(kind, amount)
 
 
-def _become(uid: int) -> None:
-    """Another user for good; the kernel takes every capability with the identity."""
-    os.setgroups([])
-    os.setresgid(uid, uid, uid)
-    os.setresuid(uid, uid, uid)
+def _confine(order: Order) -> None:
+    """Give up identity and privileges, and put ourselves under the filter of the profile, for good."""
+    identity.gain_nothing()
+    if order.uid is not None:
+        identity.become(order.uid)
+    if platform.machine() not in calls.ARCHITECTURES:
+        return  # the host sees that there is no filter of ours, and decides
+    identity.renounce()
+    seccomp.install(seccomp.program(Profile(order.profile), platform.machine(), os.getpid()))
 
 
 def _hello() -> dict[str, Any]:

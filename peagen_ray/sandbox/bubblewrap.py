@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -12,6 +11,8 @@ from typing import Final, Self
 
 from peagen_ray.errors import SandboxError
 from peagen_ray.launcher.client import Launcher
+from peagen_ray.launcher.jail import identity
+from peagen_ray.launcher.jail.world import DEVICES
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.executed import SCRATCH, Booting, ExecutedGuest, order_for
 from peagen_ray.sandbox.interpreter import PACKAGE, Interpreter, command, site_packages
@@ -19,12 +20,6 @@ from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
 
 _ROOT: Final = "/opt/peagen"
 """Where a guest finds our package."""
-
-_DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/urandom")
-_NOBODY: Final = "65534"
-_FIRST_UID: Final = 0x7000_0000
-_UIDS: Final = 0x0FF0_0000
-"""User ids that no distribution gives to anybody; a guest gets one of its own, so that none is in another's way."""
 
 _PATIENCE: Final = 30.0
 """Seconds for a guest to say hello; far beyond what it takes."""
@@ -65,12 +60,11 @@ class BubblewrapSandbox(Sandbox):
         keep = (PACKAGE, *([self._venv] if self._venv else []))
         booting = Booting(self._launcher, self._command(limits, profile), stdio=False, keep=keep)
         try:
-            uid = _FIRST_UID + secrets.randbelow(_UIDS) if _is_root() else None
+            uid = identity.apart(booting.child.pid) if _is_root() else None
             paths = site_packages(self._venv) if self._venv else ()
             wanted = order_for(limits, profile, uid=uid, processes=limits.processes, path=paths)
             hello = booting.greet(wanted, _PATIENCE)
-            layers = demand(observe(hello.pid), ENCLOSED, self.NAME, "use the sandbox process")
-            layers |= booting.child.layers | {"bubblewrap"}
+            layers = demand(observe(hello.pid), ENCLOSED, self.NAME)
             return ExecutedGuest(booting.child, hello.pid, limits, layers, booting.bury)
         except BaseException:
             booting.abandon()
@@ -107,7 +101,8 @@ def _namespaces() -> tuple[str, ...]:
     apart = "--unshare-pid --unshare-net --unshare-ipc --unshare-uts --unshare-cgroup-try --cap-drop ALL"
     if _is_root():
         return (*apart.split(), "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
-    return (*apart.split(), "--unshare-user", "--disable-userns", "--uid", _NOBODY, "--gid", _NOBODY)
+    nobody = str(identity.NOBODY)
+    return (*apart.split(), "--unshare-user", "--disable-userns", "--uid", nobody, "--gid", nobody)
 
 
 def _root(interpreter: Interpreter, venv: Path | None) -> list[str]:
@@ -118,12 +113,12 @@ def _root(interpreter: Interpreter, venv: Path | None) -> list[str]:
     words += [word for path, place in seen.items() for word in ("--ro-bind", str(path), place)]
     for path in map(str, interpreter.hidden):
         words += ["--tmpfs", path, "--remount-ro", path]
-    return words + [word for device in _DEVICES for word in ("--dev-bind", device, device)]
+    return words + [word for device in DEVICES for word in ("--dev-bind", device, device)]
 
 
 def _parents(paths: Iterable[str]) -> list[str]:
     """The directories above them, outermost first: made by ``bwrap`` itself they could not be entered by all."""
-    above = {parent for path in (*paths, *_DEVICES) for parent in Path(path).parents}
+    above = {parent for path in (*paths, *DEVICES) for parent in Path(path).parents}
     return sorted(map(str, above - {Path("/")}))
 
 

@@ -16,7 +16,8 @@ from peagen_ray.errors import LaunchError, SandboxError
 from peagen_ray.handler import current
 from peagen_ray.launcher import framing
 from peagen_ray.launcher.client import Child, Launcher, SpawnSpec
-from peagen_ray.launcher.spec import Exit, Profile
+from peagen_ray.launcher.jail.policy import Profile
+from peagen_ray.launcher.spec import Exit
 from peagen_ray.sandbox.base import GuestLimits
 from peagen_ray.sandbox.boot import Order
 from peagen_ray.sandbox.conversation import ConversationGuest
@@ -29,13 +30,15 @@ _ENVIRONMENT: Final = (
     ("OMP_NUM_THREADS", "1"),
     ("OPENBLAS_NUM_THREADS", "1"),
     ("MKL_NUM_THREADS", "1"),
+    ("NUMEXPR_NUM_THREADS", "1"),
 )
 """A home, and one thread for linear algebra."""
 
 _CREDENTIALS: Final = struct.Struct("3i")
 _HELLO_LIMIT: Final = 4096
 _SIGNALLED: Final = 128
-_GPU_FILES: Final = 1024
+_OPEN_FILES: Final = 64
+_OPEN_FILES_OF_TREES: Final = 1024
 _REASON: Final = 500
 """Characters that are kept of what a program said when it failed."""
 
@@ -124,16 +127,19 @@ class Booting:
 
 def order_for(limits: GuestLimits, profile: Profile, **more: Any) -> Order:
     """What a guest under those limits is told; ``more`` are further fields of the order."""
-    roomy = profile is Profile.GPU
-    fields: dict[str, Any] = {"open_files": _GPU_FILES} if roomy else {}
     return Order(
         profile=profile.value,
-        address_space=None if roomy else limits.memory_mb << 20,
+        address_space=None if profile is Profile.GPU else limits.memory_mb << 20,
         file_bytes=limits.scratch_mb << 20,
+        open_files=open_files(profile),
         environment=_ENVIRONMENT,
-        **fields,
         **more,
     )
+
+
+def open_files(profile: Profile) -> int:
+    """Descriptors that such a guest may have open at a time."""
+    return _OPEN_FILES_OF_TREES if profile.forks else _OPEN_FILES
 
 
 def _sender(channel: socket.socket) -> int:

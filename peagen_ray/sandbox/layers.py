@@ -1,109 +1,94 @@
-"""Which layers of isolation are really active around a process: what the kernel says of it, not what was asked for."""
+"""Which layers of isolation are really active around a process: what the kernel says, not what was asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from peagen_ray.errors import SandboxError
+from peagen_ray.launcher.jail.policy import ALWAYS, Layer
 
-_NAMESPACES: Final = {
-    "pid": "pid-namespace",
-    "net": "network-namespace",
-    "mnt": "mount-namespace",
-    "ipc": "ipc-namespace",
-    "uts": "uts-namespace",
-    "user": "user-namespace",
-    "cgroup": "cgroup-namespace",
-}
-
-ENCLOSED: Final = frozenset(
-    {
-        "pid-namespace",
-        "network-namespace",
-        "mount-namespace",
-        "ipc-namespace",
-        "no-capabilities",
-        "no-new-privileges",
-        "own-user",
-    }
-)
+ENCLOSED: Final = ALWAYS | {Layer.UID, Layer.NAMESPACES, Layer.PRIVATE_ROOT, Layer.PID_NAMESPACE}
 """What a guest that was executed in a sandbox must have at least."""
 
-_MEMORY: Final = (("memory", "memory.limit_in_bytes"), ("", "memory.max"))
-_PROCESSES: Final = (("pids", "pids.max"), ("", "pids.max"))
+_APART: Final = ("net", "mnt", "ipc", "uts")
+_IDENTITIES: Final = ("Uid", "Gid")
+_CAPABILITIES: Final = ("CapPrm", "CapEff", "CapInh", "CapAmb")
+_GROUPS: Final = Path("/sys/fs/cgroup")
+_GROUP_LIMITS: Final = (
+    (("memory", "memory.limit_in_bytes"), ("", "memory.max")),
+    (("pids", "pids.max"), ("", "pids.max")),
+)
+"""The controller and the file of each limit that counts, in both versions of control groups."""
+
 _UNLIMITED: Final = 1 << 50
-"""A limit of memory beyond this is what the kernel shows for none."""
+"""What the kernel shows for no limit of memory is beyond this."""
 
 
-def observe(pid: int, root: Path = Path("/proc")) -> frozenset[str]:
-    """The layers around the process ``pid``.
-
-    Namespaces that are not ours; ``no-capabilities``; ``no-new-privileges``;
-    ``seccomp``; ``own-user``, it is not root, or root of a namespace alone; ``memory-cgroup`` and
-    ``pids-cgroup``, a control group of its own limits those. What cannot be read is not there.
-    """
-    found = {name for kind, name in _NAMESPACES.items() if _apart(root, pid, kind)}
-    with suppress(OSError):
-        status = _fields((root / str(pid) / "status").read_text().splitlines())
-        found |= {name for name, holds in _rules(status).items() if holds}
-    return frozenset(found | _groups(root / str(pid) / "cgroup"))
-
-
-def demand(found: frozenset[str], wanted: Iterable[str], sandbox: str, hint: str) -> frozenset[str]:
-    """``found``, if all that is ``wanted`` is there; raises SandboxError else."""
-    missing = sorted(set(wanted) - found)
-    if missing:
-        raise SandboxError(
-            f"is not isolated by {', '.join(missing)}", subject=f"sandbox {sandbox}", hint=hint
-        )
-    return found
-
-
-def _apart(root: Path, pid: int, kind: str) -> bool:
-    try:
-        return (root / str(pid) / "ns" / kind).readlink() != (root / "self" / "ns" / kind).readlink()
-    except OSError:
-        return False
-
-
-def _fields(lines: Iterable[str]) -> dict[str, str]:
-    return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
-
-
-def _rules(status: Mapping[str, str]) -> dict[str, bool]:
-    capabilities = [int(status.get(f"Cap{kind}", "1"), 16) for kind in ("Prm", "Eff", "Amb")]
-    return {
-        "no-capabilities": not any(capabilities),
-        "no-new-privileges": status.get("NoNewPrivs") == "1",
-        "seccomp": status.get("Seccomp") == "2",
-        "own-user": all(uid != "0" for uid in status.get("Uid", "0").split()),
+def observe(pid: int) -> frozenset[str]:
+    """The layers around the process ``pid``, which must be one that we may look into; unreadable is inactive."""
+    process, own = Path("/proc") / str(pid), Path("/proc/self")
+    checks: dict[Layer, Callable[[], bool]] = {
+        Layer.NAMESPACES: lambda: all(_differ(process, own, f"ns/{kind}") for kind in _APART),
+        Layer.PID_NAMESPACE: lambda: _differ(process, own, "ns/pid"),
+        Layer.PRIVATE_ROOT: lambda: not (process / "root").samefile(own / "root"),
+        Layer.RLIMITS: lambda: "unlimited" not in _row(process / "limits", "Max file size"),
+        Layer.NO_NEW_PRIVILEGES: lambda: _status(process)["NoNewPrivs"] == "1",
+        Layer.SECCOMP: lambda: _status(process)["Seccomp"] == "2",
+        Layer.UID: lambda: _is_nobody(_status(process)),
+        Layer.CGROUP: lambda: _is_bounded((process / "cgroup").read_text().splitlines()),
     }
+    found = set()
+    for layer, holds in checks.items():
+        with suppress(OSError, KeyError):
+            found |= {str(layer)} if holds() else set()
+    return frozenset(found)
 
 
-def _groups(listing: Path) -> set[str]:
-    """Which limits of control groups of its own bind it."""
-    with suppress(OSError):
-        groups = _own_groups(listing.read_text().splitlines())
-        limits = {"memory-cgroup": _MEMORY, "pids-cgroup": _PROCESSES}
-        return {name for name, places in limits.items() if any(_limited(groups, *place) for place in places)}
-    return set()
-
-
-def _own_groups(lines: Iterable[str]) -> dict[str, Path]:
-    """The directory of each controller's group; that of version 2, which has all in one, under ``""``."""
-    found = {}
-    for _, controllers, path in (line.split(":", 2) for line in lines):
-        for controller in controllers.split(","):
-            found[controller] = Path("/sys/fs/cgroup") / controller / path.lstrip("/")
+def demand(found: frozenset[str], wanted: Iterable[str], sandbox: str, hint: str = "") -> frozenset[str]:
+    """``found``, if all that is ``wanted`` is there; raises SandboxError else."""
+    missing = ", ".join(sorted(set(wanted) - found))
+    if missing:
+        what = f"untrusted code is not run without {missing}, which it does not provide here"
+        raise SandboxError(what, subject=f"sandbox {sandbox}", hint=hint or "use the sandbox process")
     return found
 
 
-def _limited(groups: Mapping[str, Path], controller: str, file: str) -> bool:
+def _differ(process: Path, own: Path, what: str) -> bool:
+    return (process / what).readlink() != (own / what).readlink()
+
+
+def _row(table: Path, name: str) -> str:
+    return next((line for line in table.read_text().splitlines() if line.startswith(name)), "unlimited")
+
+
+def _status(process: Path) -> dict[str, str]:
+    lines = (line.partition(":") for line in (process / "status").read_text().splitlines())
+    return {name: value.strip() for name, _, value in lines}
+
+
+def _is_nobody(status: Mapping[str, str]) -> bool:
+    """Whether it is not root, and has no capability."""
+    ids = {each for name in _IDENTITIES for each in status[name].split()}
+    return "0" not in ids and not any(int(status[name], 16) for name in _CAPABILITIES)
+
+
+def _is_bounded(listing: Iterable[str]) -> bool:
+    """Whether memory and processes are limited by the control groups of ``/proc/PID/cgroup``."""
+    groups = {}
+    for _, controllers, path in (line.split(":", 2) for line in listing):
+        for controller in controllers.split(","):
+            groups[controller] = _GROUPS / controller / path.lstrip("/")
+    return all(any(_limited(groups.get(name), file) for name, file in places) for places in _GROUP_LIMITS)
+
+
+def _limited(group: Path | None, file: str) -> bool:
+    if group is None:
+        return False
     try:
-        limit = (groups[controller] / file).read_text().strip()
-    except (OSError, KeyError):
+        limit = (group / file).read_text().strip()
+    except OSError:
         return False
     return limit != "max" and int(limit) < _UNLIMITED
