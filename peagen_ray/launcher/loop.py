@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from peagen_ray.errors import LaunchError
 from peagen_ray.launcher import child
-from peagen_ray.launcher.burial import Sweeper, bury
+from peagen_ray.launcher.burial import Sweeper, bury, execute_will
 from peagen_ray.launcher.scratch import remove_tree
 from peagen_ray.launcher.spec import FAREWELL, REQUEST_LIMIT, SpawnSpec
 
@@ -38,6 +38,7 @@ class _Record:
     pid: int
     pidfd: int
     scratch: Path
+    will: tuple[str, ...]
     connection: socket.socket
     base: _Base
     nested: _Base | None
@@ -136,7 +137,7 @@ class Loop:
             os.waitpid(pid, 0)
             raise
         nested = _Base(ours) if ours else None
-        record = _Record(pid, pidfd, spec.scratch, connection, base, nested)
+        record = _Record(pid, pidfd, spec.scratch, spec.will, connection, base, nested)
         self._records[pid] = record
         base.children.add(record)
         self._watch(pidfd, lambda: self._end(record))
@@ -149,14 +150,16 @@ class Loop:
         self._unwatch(record.pidfd)
         self._unwatch(record.connection.fileno())
         record.base.children.discard(record)
-        forsaken = record.base is self._root and (self._abandoned or _hung_up(record.connection))
+        forsaken = self._abandoned or _hung_up(record.connection)
         ended = bury(record.pid, record.pidfd)
         del self._records[record.pid]
         if record.nested:
             self._close_base(record.nested)
         self._sweeper.sweep(self._records)
         os.close(record.pidfd)
-        if forsaken:
+        if record.will and (forsaken or not self._running):
+            execute_will(record.will)
+        if forsaken and record.base is self._root:
             # What cannot be removed there is nobody to tell about.
             with suppress(OSError):
                 remove_tree(record.scratch)

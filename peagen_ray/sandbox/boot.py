@@ -16,7 +16,7 @@ import traceback
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from peagen_ray.launcher import framing
 from peagen_ray.launcher.jail import calls, identity, seccomp
@@ -81,7 +81,7 @@ def main(*, stdio: bool) -> None:
     order = Order.from_wire(framing.receive(channel, _ORDER_LIMIT))
     _furnish(order)
     _limit(order)
-    hello = json.dumps(_hello()).encode()
+    hello = json.dumps(whereabouts("self")).encode()
     _confine(order)
     framing.send(channel, hello)
     try:
@@ -130,10 +130,10 @@ def _confine(order: Order) -> None:
     seccomp.install(seccomp.program(Profile(order.profile), platform.machine(), os.getpid()))
 
 
-def _hello() -> dict[str, Any]:
-    """Who is speaking, as far as that can be seen from within."""
-    facts: dict[str, Any] = {"python": list(sys.version_info[:2])}
+def whereabouts(process: str) -> dict[str, str]:
+    """Which kernel a process runs on, and in which process-id namespace; nothing if it is not to be seen."""
+    facts = {}
     with suppress(OSError):
-        facts["namespace"] = str(Path("/proc/self/ns/pid").readlink())
+        facts["namespace"] = str(Path(f"/proc/{process}/ns/pid").readlink())
         facts["boot"] = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     return facts

@@ -9,6 +9,7 @@ import socket
 import struct
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -58,11 +59,11 @@ class Hello(NamedTuple):
 
     Attributes:
         pid: the process that said it, as seen from here; of the engine's client, if it came by one.
-        facts: what it says of itself, before it has met anything untrusted.
+        facts: its ``boot.whereabouts``, told before it has met anything untrusted.
     """
 
     pid: int
-    facts: dict[str, Any]
+    facts: dict[str, str]
 
 
 class Booting:
@@ -73,25 +74,34 @@ class Booting:
         argv: the program.
         stdio: it passes its standard input and output on to the guest as the channel.
         keep: directories that it must see although they lie under ``/tmp``.
+        will: see ``SpawnSpec``.
+        remove: removes what it leaves elsewhere, once it is gone.
 
     Raises:
         SandboxError: it cannot be started.
     """
 
     def __init__(
-        self, launcher: Launcher | None, argv: tuple[str, ...], *, stdio: bool, keep: tuple[Path, ...] = ()
+        self,
+        launcher: Launcher | None,
+        argv: tuple[str, ...],
+        *,
+        stdio: bool,
+        keep: tuple[Path, ...] = (),
+        will: tuple[str, ...] = (),
+        remove: Callable[[], None] = lambda: None,
     ) -> None:
         launcher = launcher or current().launcher
         if launcher is None:
             raise SandboxError("there is no launcher to start a guest with", hint="run it in a one-shot task")
+        self._remove = remove
         self._scratch = Path(tempfile.mkdtemp(prefix="peagen-guest-"))
+        spec = SpawnSpec("", self._scratch, argv=argv, stdio=stdio, keep=keep, will=will)
         try:
-            self.child: Child = launcher.spawn(
-                SpawnSpec("", self._scratch, argv=argv, stdio=stdio, keep=keep)
-            )
+            self.child: Child = launcher.spawn(spec)
         except LaunchError as error:
-            self.bury()
-            raise SandboxError(str(error)) from error
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            raise SandboxError(str(error), hint=error.hint) from error
 
     def greet(self, order: Order, patience: float) -> Hello:
         """Give the order and hear the hello.
@@ -113,7 +123,10 @@ class Booting:
 
     def bury(self) -> None:
         """Remove what the program left, once it is gone."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        try:
+            self._remove()
+        finally:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def abandon(self) -> None:
         """End it, and remove what it left."""
