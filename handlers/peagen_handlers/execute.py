@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from peagen_ray.errors import UsageError
+from peagen_ray.errors import SandboxError, UsageError
 from peagen_ray.handler import TaskHandler
 from peagen_ray.plugins import load
 from peagen_ray.sandbox.base import GuestLimits, Sandbox
+from peagen_ray.sandbox.container import Container
 from peagen_ray.sandbox.measure import Verdict, confirm, screen
 from peagen_ray.sandbox.reference import Facts, Reference, Subject, prepare
 from peagen_ray.task import Result, Task, TaskKind
@@ -24,6 +26,8 @@ class _Job(BaseModel):
     reference: Path
     seed: int = 0
     limits: GuestLimits = GuestLimits()
+    sandbox: str = "process"
+    container: Container | None = None
 
 
 class PrepareJob(_Job):
@@ -62,14 +66,18 @@ def evaluate_id(execute_id: str) -> str:
 
 
 class ExecuteProcessHandler(TaskHandler):
-    """Measures candidates in processes of this machine: no container engine, nothing to install."""
+    """Measures candidates in processes of this machine: no container engine, nothing to install.
+
+    Attributes:
+        SANDBOXES: what ``payload["sandbox"]`` may say; ``--backend`` does.
+    """
 
     KIND: ClassVar[TaskKind] = TaskKind.EXECUTE
     PROVIDES: ClassVar[frozenset[str]] = frozenset({"cpu"})
-    SANDBOXES: ClassVar[frozenset[str]] = frozenset({"process", "cpu"})
+    SANDBOXES: ClassVar[frozenset[str]] = frozenset({"process", "cpu", "bubblewrap"})
 
     def dispatch(self, task: Task) -> bool:
-        """Tasks that name no sandbox, or this one (``cpu`` is what ``--backend`` calls it)."""
+        """Tasks that name one of its sandboxes, or none."""
         return task.payload.get("sandbox", "process") in self.SANDBOXES
 
     def handle(self, task: Task) -> Result:
@@ -84,20 +92,26 @@ class ExecuteProcessHandler(TaskHandler):
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
             return Result.failure(task, f"payload.{where}: {first['msg']}", retryable=False)
-        except UsageError as error:
+        except (UsageError, SandboxError) as error:
             facts = {"type": type(error).__name__, "what": error.what}
             facts |= {"subject": error.subject, "hint": error.hint}
             return Result.failure(task, str(error), retryable=False, error=facts)
         msg = f"payload.mode: {mode!r} is none of prepare, screen, confirm"
         return Result.failure(task, msg, retryable=False)
 
-    def sandbox(self) -> Sandbox:
-        """What guests run in."""
-        made: Sandbox = load("peagen.sandboxes", "process")()
-        return made
+    def sandbox(self, job: _Job) -> Sandbox:
+        """What guests run in.
+
+        Raises:
+            SandboxError: what that takes is not installed.
+        """
+        if job.sandbox == "bubblewrap":
+            venv = job.container.venv if job.container else None
+            return _made("bubblewrap", venv=venv)
+        return _made("process")
 
     def _prepare(self, task: Task, job: PrepareJob) -> Result:
-        reference = prepare(job.subject, self.sandbox(), job.limits, job.seed, job.known)
+        reference = prepare(job.subject, self.sandbox(job), job.limits, job.seed, job.known)
         part = job.reference.with_suffix(".part")
         part.write_bytes(reference.to_bytes())
         part.replace(job.reference)
@@ -108,7 +122,9 @@ class ExecuteProcessHandler(TaskHandler):
         if final:
             verdict = self._confirm(job, reference)
         else:
-            verdict = screen(self.sandbox(), job.limits, job.subject, reference, job.source, rival=job.rival)
+            verdict = screen(
+                self.sandbox(job), job.limits, job.subject, reference, job.source, rival=job.rival
+            )
         payload: dict[str, Any] = {
             "verdict": verdict.to_data(),
             "reference_ms": reference.reference_ms,
@@ -120,7 +136,7 @@ class ExecuteProcessHandler(TaskHandler):
 
     def _confirm(self, job: MeasureJob, reference: Reference) -> Verdict:
         return confirm(
-            self.sandbox(),
+            self.sandbox(job),
             job.limits,
             job.subject,
             reference,
@@ -130,3 +146,38 @@ class ExecuteProcessHandler(TaskHandler):
             most_s=job.most_s,
             fresh=job.fresh,
         )
+
+
+class ExecuteDockerHandler(ExecuteProcessHandler):
+    """Measures candidates in containers of a Docker-compatible engine."""
+
+    PROVIDES: ClassVar[frozenset[str]] = frozenset({"docker", "cpu"})
+    SANDBOXES: ClassVar[frozenset[str]] = frozenset({"docker", "container"})
+
+    def sandbox(self, job: _Job) -> Sandbox:
+        """See :meth:`ExecuteProcessHandler.sandbox`."""
+        return _made("container", container=replace(_container(job), gpus=""))
+
+
+class ExecuteGPUHandler(ExecuteProcessHandler):
+    """Measures candidates in containers that have GPUs: containment only, and slower to start."""
+
+    PROVIDES: ClassVar[frozenset[str]] = frozenset({"docker", "gpu", "cuda11/12"})
+    SANDBOXES: ClassVar[frozenset[str]] = frozenset({"gpu"})
+
+    def sandbox(self, job: _Job) -> Sandbox:
+        """See :meth:`ExecuteProcessHandler.sandbox`."""
+        return _made("container", container=_container(job))
+
+
+def _made(name: str, **options: Any) -> Sandbox:
+    sandbox: Sandbox = load("peagen.sandboxes", name)(**options)
+    return sandbox
+
+
+def _container(job: _Job) -> Container:
+    if job.container is None:
+        raise SandboxError(
+            "names no image", subject="payload.container", hint="send the fields of [execute.container]"
+        )
+    return job.container

@@ -34,12 +34,20 @@ class LocalFabric:
         config: the effective configuration.
         concurrency: tasks at a time.
         keep: directories that tasks must see although they lie under ``/tmp``.
+        offered: capability tags that the worker offers, if not those configured.
     """
 
-    def __init__(self, config: Config, concurrency: int, keep: tuple[Path, ...]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        concurrency: int,
+        keep: tuple[Path, ...],
+        offered: frozenset[str] | None = None,
+    ) -> None:
         self._config = config
         self._concurrency = concurrency
         self._keep = keep
+        self._offered = config.worker.defaults.caps if offered is None else offered
         self._results = open_results(config)
         self._stack = ExitStack()
         self._problems: list[str] = []
@@ -55,7 +63,7 @@ class LocalFabric:
             runner = OneShotRunner(
                 self.launcher,
                 "inline",
-                self._config.worker.defaults.caps,
+                self._offered,
                 keep=self._keep,
                 isolation=self._config.worker.defaults.isolation,
             )
@@ -63,7 +71,7 @@ class LocalFabric:
                 self.queue,
                 handlers,
                 runner,
-                self._config.worker.defaults.caps,
+                self._offered,
                 self._concurrency,
                 on_result=self._keep_record,
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from peagen_ray.config.model import Config
 from peagen_ray.errors import TargetError, UsageError, WorkloadError
@@ -95,6 +95,12 @@ class RunRequest:
             memory_mb=table.memory_mb,
             output_kb=table.output_kb,
         )
+
+    def container(self) -> dict[str, Any]:
+        """What containers are made of, as it travels in a task; the virtual environment's path is absolute."""
+        table = self.config.execute.container
+        fields = table.model_dump(mode="json")
+        return {**fields, "venv": str(table.venv.absolute())} if table.venv else fields
 
     def mutator(self) -> str:
         """The mutator's name, ``auto`` resolved.

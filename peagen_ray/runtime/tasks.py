@@ -34,7 +34,8 @@ class TaskMaker:
         subject: what is improved.
         reference: the file with what the original does.
         limits: what a guest may use.
-        sandbox: execution sandbox tag.
+        sandbox: execution sandbox tag, or a sandbox's name.
+        container: what containers are made of, the fields of ``[execute.container]``.
         mutator: name of the mutator.
         temperature: how far from its parent a mutation may go.
         goal: a sentence of the person's own.
@@ -45,6 +46,7 @@ class TaskMaker:
     reference: Path
     limits: GuestLimits
     sandbox: str
+    container: Mapping[str, Any]
     mutator: str
     temperature: float
     goal: str
@@ -103,6 +105,7 @@ class TaskMaker:
             "reference": str(self.reference),
             "limits": asdict(self.limits),
             "sandbox": self.sandbox,
+            "container": dict(self.container),
             "timeout": GRACE_S + self.limits.cpu_s,
         }
         return Task(kind=TaskKind.EXECUTE, id=task_id, payload={**common, **payload})

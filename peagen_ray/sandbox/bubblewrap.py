@@ -58,10 +58,10 @@ class BubblewrapSandbox(Sandbox):
                 "has no way to a GPU", subject="sandbox bubblewrap", hint="use the sandbox gpu, a container"
             )
         keep = (PACKAGE, *([self._venv] if self._venv else []))
+        paths = site_packages(self._venv) if self._venv else ()
         booting = Booting(self._launcher, self._command(limits, profile), stdio=False, keep=keep)
         try:
             uid = identity.apart(booting.child.pid) if _is_root() else None
-            paths = site_packages(self._venv) if self._venv else ()
             wanted = order_for(limits, profile, uid=uid, processes=limits.processes, path=paths)
             hello = booting.greet(wanted, _PATIENCE)
             layers = demand(observe(hello.pid), ENCLOSED, self.NAME)

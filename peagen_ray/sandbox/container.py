@@ -81,6 +81,7 @@ class ContainerSandbox(Sandbox):
             profile = Profile.GPU  # a driver takes threads, and address space without end
         name = new_name()
         venv = self._container.venv
+        paths = site_packages(venv) if venv else ()
         booting = Booting(
             self._launcher,
             self._engine.command(*self._run(name, limits, profile)),
@@ -90,7 +91,6 @@ class ContainerSandbox(Sandbox):
             remove=partial(self._engine.remove, name),
         )
         try:
-            paths = site_packages(venv) if venv else ()
             hello = booting.greet(order_for(limits, profile, path=paths), _PATIENCE)
             pid = self._pid(name, hello.facts)
             layers = demand(observe(pid), ENCLOSED | {Layer.CGROUP}, self.NAME, _HINT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,18 @@ DEFAULTS = {
         },
         "archive": {"speed_bin_ms": 5.0, "mem_bin_kb": 32.0, "size_bin_ch": 40},
     },
-    "execute": {"timeout_s": 10.0, "memory_mb": 1024, "output_kb": 1024},
+    "execute": {
+        "timeout_s": 10.0,
+        "memory_mb": 1024,
+        "output_kb": 1024,
+        "container": {
+            "engine": "",
+            "image": f"python:{sys.version_info.major}.{sys.version_info.minor}-slim",
+            "venv": None,
+            "engine_options": [],
+            "gpus": "all",
+        },
+    },
     "selector": {},
     "evaluate": {"pool": "default", "metric": "speed_ms"},
     "llm": {"default_backend": "auto", "backends": []},
