@@ -5,18 +5,21 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from peagen_ray.errors import SandboxError, UsageError
 from peagen_ray.handler import TaskHandler
-from peagen_ray.plugins import load
+from peagen_ray.plugins import Group, load, names
 from peagen_ray.sandbox.base import GuestLimits, Sandbox
 from peagen_ray.sandbox.container import Container
 from peagen_ray.sandbox.measure import Verdict, confirm, screen
 from peagen_ray.sandbox.reference import Facts, Reference, Subject, prepare
 from peagen_ray.task import Result, Task, TaskKind
+
+_BUILT_IN: Final = frozenset({"process", "cpu", "bubblewrap", "docker", "container", "gpu"})
+"""What ``payload["sandbox"]`` may say that is none of another wheel's."""
 
 
 class _Job(BaseModel):
@@ -77,8 +80,9 @@ class ExecuteProcessHandler(TaskHandler):
     SANDBOXES: ClassVar[frozenset[str]] = frozenset({"process", "cpu", "bubblewrap"})
 
     def dispatch(self, task: Task) -> bool:
-        """Tasks that name one of its sandboxes, or none."""
-        return task.payload.get("sandbox", "process") in self.SANDBOXES
+        """Tasks that name one of its sandboxes, that of another wheel, or none."""
+        wanted = str(task.payload.get("sandbox", "process"))
+        return wanted in self.SANDBOXES or (wanted not in _BUILT_IN and wanted in names(Group.SANDBOXES))
 
     def handle(self, task: Task) -> Result:
         """Do the job that ``payload["mode"]`` names."""
@@ -106,9 +110,8 @@ class ExecuteProcessHandler(TaskHandler):
             SandboxError: what that takes is not installed.
         """
         if job.sandbox == "bubblewrap":
-            venv = job.container.venv if job.container else None
-            return _made("bubblewrap", venv=venv)
-        return _made("process")
+            return _made(job.sandbox, venv=job.container.venv if job.container else None)
+        return _made("process" if job.sandbox in self.SANDBOXES else job.sandbox)
 
     def _prepare(self, task: Task, job: PrepareJob) -> Result:
         reference = prepare(job.subject, self.sandbox(job), job.limits, job.seed, job.known)
@@ -154,12 +157,16 @@ class ExecuteDockerHandler(ExecuteProcessHandler):
     PROVIDES: ClassVar[frozenset[str]] = frozenset({"docker", "cpu"})
     SANDBOXES: ClassVar[frozenset[str]] = frozenset({"docker", "container"})
 
+    def dispatch(self, task: Task) -> bool:
+        """Tasks that name one of its sandboxes."""
+        return task.payload.get("sandbox") in list(self.SANDBOXES)
+
     def sandbox(self, job: _Job) -> Sandbox:
         """See :meth:`ExecuteProcessHandler.sandbox`."""
         return _made("container", container=replace(_container(job), gpus=""))
 
 
-class ExecuteGPUHandler(ExecuteProcessHandler):
+class ExecuteGPUHandler(ExecuteDockerHandler):
     """Measures candidates in containers that have GPUs: containment only, and slower to start."""
 
     PROVIDES: ClassVar[frozenset[str]] = frozenset({"docker", "gpu", "cuda11/12"})
@@ -171,7 +178,7 @@ class ExecuteGPUHandler(ExecuteProcessHandler):
 
 
 def _made(name: str, **options: Any) -> Sandbox:
-    sandbox: Sandbox = load("peagen.sandboxes", name)(**options)
+    sandbox: Sandbox = load(Group.SANDBOXES, name)(**options)
     return sandbox
 
 

@@ -17,6 +17,11 @@ ENGINE: Final = "docker"
 CONTAINERS: Final = frozenset({ENGINE, "container"})
 """Backends that ask for containers, and for nothing else that a worker has to have."""
 
+_HINT: Final = (
+    "there are cpu, bubblewrap, docker and gpu; tags that this machine has are told with WORKER_CAPS or "
+    "[worker.defaults] caps"
+)
+
 
 def offering(config: Config) -> frozenset[str]:
     """The tags that a run's own worker offers; ``docker`` too, where the run asks for it and an engine answers.
@@ -32,12 +37,7 @@ def offering(config: Config) -> frozenset[str]:
     try:
         choose(handlers, Task(kind=TaskKind.EXECUTE, payload={"sandbox": backend}), offered)
     except Unservable as error:
-        raise UsageError(
-            f"nothing here offers {', '.join(error.missing)}",
-            subject=f"backend {backend}",
-            hint="where that is to be had, say so with WORKER_CAPS or [worker.defaults] caps; "
-            "backend cpu works everywhere",
-        ) from error
+        raise UsageError(error.what, subject=f"backend {backend}", hint=_HINT) from error
     return offered
 
 

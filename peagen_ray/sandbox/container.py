@@ -16,9 +16,9 @@ from peagen_ray.launcher.client import Launcher
 from peagen_ray.launcher.jail.identity import NOBODY
 from peagen_ray.launcher.jail.policy import Layer
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
-from peagen_ray.sandbox.boot import whereabouts
+from peagen_ray.sandbox.boot import Order, whereabouts
 from peagen_ray.sandbox.engine import Engine, new_name
-from peagen_ray.sandbox.executed import SCRATCH, Booting, ExecutedGuest, open_files, order_for
+from peagen_ray.sandbox.executed import SCRATCH, Booting, ExecutedGuest, Hello, open_files, order_for
 from peagen_ray.sandbox.interpreter import PACKAGE, command, site_packages
 from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
 
@@ -79,6 +79,8 @@ class ContainerSandbox(Sandbox):
         """A fresh guest; raises SandboxError if it cannot be started, or is not shut in."""
         if self._container.gpus:
             profile = Profile.GPU  # a driver takes threads, and address space without end
+        elif profile is Profile.GPU:
+            raise SandboxError("has no GPUs", subject="sandbox container", hint="use the sandbox gpu")
         name = new_name()
         venv = self._container.venv
         paths = site_packages(venv) if venv else ()
@@ -91,7 +93,7 @@ class ContainerSandbox(Sandbox):
             remove=partial(self._engine.remove, name),
         )
         try:
-            hello = booting.greet(order_for(limits, profile, path=paths), _PATIENCE)
+            hello = self._greet(booting, order_for(limits, profile, path=paths))
             pid = self._pid(name, hello.facts)
             layers = demand(observe(pid), ENCLOSED | {Layer.CGROUP}, self.NAME, _HINT)
             return ExecutedGuest(booting.child, pid, limits, layers, booting.bury)
@@ -103,6 +105,13 @@ class ContainerSandbox(Sandbox):
     def fresh(self, hash_seed: int) -> Iterator[Self]:
         """The same, with that hash seed: every guest is an interpreter of its own anyway."""
         yield type(self)(self._launcher, container=self._container, hash_seed=hash_seed)
+
+    def _greet(self, booting: Booting, order: Order) -> Hello:
+        try:
+            return booting.greet(order, _PATIENCE)
+        except SandboxError:
+            self._engine.demand_image(self._container.image)
+            raise
 
     def _pid(self, name: str, told: Mapping[str, str]) -> int:
         """The guest's process id, as seen from here.

@@ -92,6 +92,17 @@ class Engine:
             if name in self._names():
                 raise
 
+    def demand_image(self, image: str) -> None:
+        """Raise SandboxError if the image is not there; says how to get it."""
+        try:
+            self.ask("image", "inspect", "--format", "{{.Id}}", image)
+        except SandboxError as error:
+            raise SandboxError(
+                "there is no such image here, and none is pulled while candidates run",
+                subject=f"image {image}",
+                hint=f"{' '.join(self.argv)} pull {image}, or name another in [execute.container] image",
+            ) from error
+
     def main_pid(self, name: str) -> int:
         """Process id of a container's first process, as the engine sees it."""
         return int(self.ask("inspect", "--format", "{{.State.Pid}}", name))

@@ -10,6 +10,7 @@ import os
 import select
 import signal
 import socket
+import sys
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -26,8 +27,11 @@ _OOM_COUNTS: Final = ("/sys/fs/cgroup/memory.events", "/sys/fs/cgroup/memory/mem
 def keep(place: int) -> None:
     """Fork; returns in the child, whose channel is the descriptor ``place``. The parent is the keeper from then on.
 
-    The child's standard input is empty, and what it prints goes to standard error.
+    The child's standard input is empty, and what it prints goes to standard error. It all ends here if this is
+    not the first process of its namespace: a keeper kills whatever else it sees there.
     """
+    if os.getpid() != 1:
+        sys.exit("a guest's keeper has to be the first process of its container")
     ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid:
