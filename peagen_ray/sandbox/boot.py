@@ -83,6 +83,8 @@ def main(*, stdio: bool) -> None:
     _limit(order)
     hello = json.dumps(whereabouts("self")).encode()
     _confine(order)
+    if not os.access(".", os.W_OK):
+        sys.exit("its /tmp cannot be written: let the image have one that everybody may write (mode 1777)")
     framing.send(channel, hello)
     try:
         guest.main(channel)
