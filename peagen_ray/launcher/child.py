@@ -24,6 +24,7 @@ from typing import Any, Final, NoReturn, TextIO
 from peagen_ray.errors import LaunchError
 from peagen_ray.launcher import linux
 from peagen_ray.launcher.client import Launcher
+from peagen_ray.launcher.jail.cgroup import Group
 from peagen_ray.launcher.jail.enter import Warden, imprison, set_limit
 from peagen_ray.launcher.private_tmp import LAYER, PrivateTmp
 from peagen_ray.launcher.spec import Limits, SpawnSpec
@@ -103,11 +104,11 @@ def _stream_to_pipe(fd: int) -> TextIO:
     return stream
 
 
-def run(spec: SpawnSpec, fds: Descriptors, ground: Ground) -> NoReturn:
+def run(spec: SpawnSpec, fds: Descriptors, ground: Ground, group: Group | None) -> NoReturn:
     """Turn this freshly forked process into the child, call its entry, and end it."""
     code = 1
     try:
-        if _prepare(spec, fds, ground):
+        if _prepare(spec, fds, ground, group):
             if spec.argv:
                 _execute(spec)
             _call(spec)
@@ -121,12 +122,12 @@ def run(spec: SpawnSpec, fds: Descriptors, ground: Ground) -> NoReturn:
         os._exit(code)
 
 
-def _prepare(spec: SpawnSpec, fds: Descriptors, ground: Ground) -> bool:
+def _prepare(spec: SpawnSpec, fds: Descriptors, ground: Ground, group: Group | None) -> bool:
     """Set everything up, and say on the connection that it is or why it is not."""
     world = ground.warden.world(spec.jail) if spec.jail else None
     _arrange(fds, ground, world.descriptors if world else frozenset())
     try:
-        layers = _isolate(spec, ground)
+        layers = _isolate(spec, ground, group)
         answer: dict[str, Any] = {"pid": os.getpid(), "layers": layers}
     except LaunchError as error:
         answer = {"error": error.what, "hint": error.hint}
@@ -155,7 +156,7 @@ def _arrange(fds: Descriptors, ground: Ground, kept: Container[int]) -> None:
     sys.stdout, sys.stderr = ground.stdout, ground.stderr
 
 
-def _isolate(spec: SpawnSpec, ground: Ground) -> list[str]:
+def _isolate(spec: SpawnSpec, ground: Ground, group: Group | None) -> list[str]:
     os.setsid()
     os.environ.update(spec.environment)
     os.umask(0o077)
@@ -164,7 +165,7 @@ def _isolate(spec: SpawnSpec, ground: Ground) -> list[str]:
     sys.argv = [spec.entry]
     if spec.jail is not None:
         os.chdir(spec.scratch)
-        return imprison(spec.jail, ground.warden, spec.scratch, ground.server, _CONNECTION)
+        return imprison(spec.jail, ground.warden, group, spec.scratch, ground.server, _CONNECTION)
     linux.adopt_orphans()
     layers = []
     if ground.private_tmp:

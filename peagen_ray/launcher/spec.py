@@ -127,12 +127,14 @@ class Exit:
         signal: number of the signal that ended it, else None.
         cpu_s: seconds of CPU that it used, and those of its children that it waited for.
         max_rss_kb: its peak of resident memory, kB; begins at that of the launcher it came from.
+        out_of_memory: the kernel killed it, or one of its processes, for the memory of all together.
     """
 
     code: int | None
     signal: int | None = None
     cpu_s: float = 0.0
     max_rss_kb: int = 0
+    out_of_memory: bool = False
 
     @property
     def reason(self) -> str:

@@ -145,7 +145,9 @@ class ConversationGuest(Guest):
         last = self._child.output()[1].strip().splitlines()[-1:]
         reason = ": ".join([gone.reason, *last])[:500]
         outcome = next((known for name, known in _SIGNALS.items() if name in gone.reason), None)
-        outcome = outcome or ("memory" if "MemoryError" in reason else "killed" if gone.signal else "error")
+        if gone.out_of_memory or "MemoryError" in reason:
+            outcome = "memory"
+        outcome = outcome or ("killed" if gone.signal else "error")
         return self._failed(outcome, reason)
 
     def _ended(self) -> Exit:

@@ -10,6 +10,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -51,7 +52,7 @@ class ExecutedGuest(ConversationGuest):
         gone = super()._ended()
         if gone.code is None or gone.code <= _SIGNALLED:
             return gone
-        return Exit(None, gone.code - _SIGNALLED, gone.cpu_s, gone.max_rss_kb)
+        return replace(gone, code=None, signal=gone.code - _SIGNALLED)
 
 
 class Hello(NamedTuple):

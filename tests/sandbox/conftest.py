@@ -82,6 +82,17 @@ def enclosure(request: pytest.FixtureRequest) -> Sandbox:
     return found
 
 
+@pytest.fixture
+def venv(tmp_path: Path) -> Path:
+    """A virtual environment with one package in it."""
+    packages = tmp_path / "venv" / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "grown.py").write_text("WEIGHT = 7\n")
+    for directory in (packages, *packages.parents[:3]):
+        directory.chmod(0o755)
+    return tmp_path / "venv"
+
+
 @pytest.fixture(scope="session")
 def subject() -> Subject:
     return Subject(SLOW_SUM, "total", WORKLOAD)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+from functools import cache
 from typing import Final
 
 from peagen_ray.errors import LaunchError
@@ -86,6 +87,7 @@ ARCHITECTURES: Final = ("x86_64", "aarch64")
 """The machines that filters can be made for."""
 
 
+@cache
 def numbers(machine: str) -> dict[str, int]:
     """The numbers of one machine's calls.
 
@@ -101,6 +103,7 @@ def numbers(machine: str) -> dict[str, int]:
     return {row[0]: int(row[column]) for row in rows if row[column] != "-"}
 
 
+@cache
 def here() -> dict[str, int]:
     """The numbers of this machine's calls; raises LaunchError like :func:`numbers`."""
     return numbers(platform.machine())

@@ -15,8 +15,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NoReturn
 
+from peagen_ray.errors import LaunchError
 from peagen_ray.launcher import linux
 from peagen_ray.launcher.jail import identity, landlock, seccomp
+from peagen_ray.launcher.jail.cgroup import Group, Groups
 from peagen_ray.launcher.jail.init import fork_tree
 from peagen_ray.launcher.jail.policy import Jail, Layer, Profile
 from peagen_ray.launcher.jail.world import DEVICES, SCRATCH, World
@@ -40,6 +42,7 @@ class Warden:
 
     def __init__(self, code: Sequence[str]) -> None:
         self._code = tuple(code)
+        self._groups: Groups | None = None
         self._worlds: dict[tuple[tuple[str, ...], bool], World | None] = {}
 
     def world(self, jail: Jail) -> World | None:
@@ -47,12 +50,20 @@ class Warden:
         gpu = jail.profile is Profile.GPU
         key = (jail.readable, gpu)
         if key not in self._worlds:
-            _filter(jail.profile)  # beforehand, so that it is made once
+            _filter(jail.profile)  # what is found out here, no prisoner has to
+            landlock.version()
             try:
                 self._worlds[key] = World([*self._code, *jail.readable], _gpu_devices() if gpu else ())
             except OSError:
                 self._worlds[key] = None
         return self._worlds[key]
+
+    def group(self, jail: Jail) -> Group | None:
+        """A control group for one tree; None where there can be none, or one process is all that there will be."""
+        if not jail.profile.forks:
+            return None
+        self._groups = self._groups or Groups()
+        return self._groups.make(jail.memory_bytes, jail.processes)
 
     @property
     def code(self) -> tuple[str, ...]:
@@ -60,7 +71,9 @@ class Warden:
         return self._code
 
 
-def imprison(jail: Jail, warden: Warden, scratch: Path, server: int, connection: int) -> list[str]:
+def imprison(
+    jail: Jail, warden: Warden, group: Group | None, scratch: Path, server: int, connection: int
+) -> list[str]:
     """Take this process, freshly forked and with one thread, into jail.
 
     In a ``tree`` it returns in the second process of a process-id namespace; the process that was forked stays
@@ -69,6 +82,7 @@ def imprison(jail: Jail, warden: Warden, scratch: Path, server: int, connection:
     Args:
         jail: what is wanted.
         warden: the launcher's.
+        group: its control group, if it has one.
         scratch: its scratch directory, used where there is no private root.
         server: process id of the fork server.
         connection: descriptor on which the launcher's user is told that it has started.
@@ -83,13 +97,16 @@ def imprison(jail: Jail, warden: Warden, scratch: Path, server: int, connection:
     root, pid = os.geteuid() == 0, os.getpid()
     world = warden.world(jail)
     layers = {Layer.RLIMITS, Layer.NO_NEW_PRIVILEGES}
+    if group is not None:
+        group.join()
+        layers.add(Layer.CGROUP)
     if world is None:
         _give_away(scratch, identity.apart(pid)) if root else None
     else:
         layers |= {Layer.NAMESPACES, Layer.PRIVATE_ROOT}
         world.enter(jail.scratch_bytes, alone=jail.profile.forks)
     if jail.profile.forks and world is not None:
-        _fork_tree(jail, connection)
+        _fork_tree(connection, None if group else jail.memory_bytes)
         layers.add(Layer.PID_NAMESPACE)
     _limit(jail, own_user=root or world is not None)
     identity.gain_nothing()
@@ -102,11 +119,32 @@ def imprison(jail: Jail, warden: Warden, scratch: Path, server: int, connection:
     # After the system calls that change who we are: some of those reset it.
     if Layer.PID_NAMESPACE not in layers:
         linux.die_with_parent(signal.SIGKILL, server)
-    jail.check(layers | {Layer.SECCOMP}, root=root)
     _forget(warden.code)
+    if _filter_calls(jail.profile):
+        layers.add(Layer.SECCOMP)
+    jail.check(layers, root=root)
+    _check_code()
+    return sorted(layers)
+
+
+def _filter_calls(profile: Profile) -> bool:
+    """Whether the kernel takes the filter."""
     own = os.getpid().to_bytes(4, "little")
-    seccomp.install(_filter(jail.profile).replace(_ANY_PID.to_bytes(4, "little"), own))
-    return sorted(layers | {Layer.SECCOMP})
+    try:
+        seccomp.install(_filter(profile).replace(_ANY_PID.to_bytes(4, "little"), own))
+    except OSError:
+        return False
+    return True
+
+
+def _check_code() -> None:
+    """Raises LaunchError where this user cannot read what Python has yet to import."""
+    if not os.access(os.__file__, os.R_OK):
+        raise LaunchError(
+            "a jailed process, which is nobody, cannot read Python's own libraries here",
+            subject=os.__file__,
+            hint="let everybody read them (chmod), or allow namespaces, which need no more than root's own right",
+        )
 
 
 @lru_cache
@@ -126,7 +164,6 @@ def _give_away(scratch: Path, uid: int) -> None:
 def _become_nobody(pid: int) -> bool:
     """Whether we are somebody else now than root."""
     try:
-        identity.drop_bounding_set()
         identity.become(identity.apart(pid))
     except OSError:
         return False
@@ -177,7 +214,7 @@ def _forget(code: Sequence[str]) -> None:
     sys.path_importer_cache.clear()
 
 
-def _fork_tree(jail: Jail, connection: int) -> None:
+def _fork_tree(connection: int, memory_bytes: int | None) -> None:
     """Return in the second process of a process-id namespace, whose ``connection`` leads to the process outside."""
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
@@ -190,7 +227,7 @@ def _fork_tree(jail: Jail, connection: int) -> None:
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
     ours.close()
     os.close(ended)
-    fork_tree(report, None if jail.profile is Profile.GPU else jail.memory_bytes)
+    fork_tree(report, memory_bytes)
     os.dup2(theirs.fileno(), connection, inheritable=False)
     theirs.close()
 

@@ -11,12 +11,10 @@ from peagen_ray.launcher import linux
 from peagen_ray.launcher.jail import calls
 
 _PR_SET_DUMPABLE: Final = 4
-_PR_CAPBSET_DROP: Final = 24
 _PR_SET_NO_NEW_PRIVS: Final = 38
 _PR_CAP_AMBIENT: Final = 47
 _PR_CAP_AMBIENT_CLEAR_ALL: Final = 4
 _CAPABILITY_VERSION: Final = 0x2008_0522
-_LAST_CAPABILITY: Final = 63
 
 NOBODY: Final = 65534
 
@@ -63,12 +61,3 @@ def renounce() -> None:
     nothing = ctypes.create_string_buffer(24)
     linux.syscall(calls.here()["capset"], ctypes.create_string_buffer(head, len(head)), nothing)
     linux.prctl(_PR_SET_DUMPABLE, 1)
-
-
-def drop_bounding_set() -> None:
-    """Give up every capability of every program that may ever be executed; needs CAP_SETPCAP."""
-    for capability in range(_LAST_CAPABILITY + 1):
-        try:
-            linux.prctl(_PR_CAPBSET_DROP, capability)
-        except OSError:
-            return

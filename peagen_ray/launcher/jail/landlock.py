@@ -8,6 +8,7 @@ import stat
 import struct
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import cache
 from typing import Final
 
 from peagen_ray.launcher import linux
@@ -34,6 +35,7 @@ _SCOPE: Final = 3
 """Abstract sockets and signals, of and to processes outside."""
 
 
+@cache
 def version() -> int:
     """The version of the kernel's interface; 0 where there is none."""
     try:

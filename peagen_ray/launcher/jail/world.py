@@ -1,7 +1,7 @@
 """The world of prisoners: namespaces with a private root, made once by a launcher and joined by each of them.
 
-The root holds Python's libraries, read-only, some harmless devices, and an empty ``/tmp`` of each prisoner's
-own. There is no network, not even a loopback that is up, and no ``/proc``.
+The root holds Python's libraries, read-only, some harmless devices, and an empty scratch directory of each
+prisoner's own. There is no network, not even a loopback that is up, and no ``/proc``.
 """
 
 from __future__ import annotations
@@ -20,29 +20,23 @@ from peagen_ray.launcher import linux
 from peagen_ray.launcher.jail import calls
 from peagen_ray.launcher.jail.identity import NOBODY
 
-SCRATCH: Final = "/tmp"  # noqa: S108 - a prisoner's own
+SCRATCH: Final = "/scratch"
+"""A prisoner's own; ``/tmp`` is another name of it, unless code lies there."""
+
 DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 _NAMESPACES: Final = (
     linux.CLONE_NEWNS | linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
 )
-_SYSTEM: Final = (
-    "/usr/lib",
-    "/usr/lib32",
-    "/usr/lib64",
-    "/usr/libexec",
-    "/usr/local/lib",
-    "/usr/bin",
-    "/usr/share/zoneinfo",
-    "/lib",
-    "/lib64",
-    "/bin",
-    "/etc/ld.so.cache",
-    "/etc/localtime",
-)
-"""What the libraries of a distribution need; ``/bin`` is for programs of a tree."""
+_LINKS: Final = {  # where there is nothing of that name already
+    "/tmp": SCRATCH,  # noqa: S108
+    "/var/tmp": SCRATCH,  # noqa: S108
+    "/dev/shm": SCRATCH,  # noqa: S108
+    "/dev/fd": "/proc/self/fd",
+}
+_SITE: Final = "/tmp"  # noqa: S108
+"""Where the root is built: covered, in a namespace of its own."""
 
-_LINKS: Final = {"/dev/shm": SCRATCH, "/var/tmp": SCRATCH, "/dev/fd": "/proc/self/fd"}  # noqa: S108
 _INODES_PER_MB: Final = 256
 _LEAST_INODES: Final = 1024
 _AT_FDCWD: Final = -100
@@ -55,7 +49,7 @@ class World:
     """Namespaces to join. Raises OSError when they cannot be made.
 
     Args:
-        code: paths to be seen there, read-only, beside the distribution's libraries.
+        code: paths to be seen there, read-only.
         devices: device nodes to be seen there beside the harmless ones.
     """
 
@@ -66,7 +60,7 @@ class World:
         with ours, theirs:
             pid = os.fork()
             if pid == 0:
-                _build(theirs, sorted({*code, *_SYSTEM}), (*DEVICES, *devices))
+                _build(theirs, sorted(set(code)), (*DEVICES, *devices))
             theirs.close()
             message, fds, _, _ = socket.recv_fds(ours, 4096, 8)
             os.waitpid(pid, 0)
@@ -91,10 +85,10 @@ class World:
         return self._user is not None
 
     def enter(self, scratch_bytes: int, *, alone: bool) -> None:
-        """Go in, with a ``/tmp`` of one's own; the working directory is that.
+        """Go in, with a scratch directory of one's own, which becomes the working directory.
 
         Args:
-            scratch_bytes: what ``/tmp`` holds.
+            scratch_bytes: what that holds.
             alone: with a process-id and a network namespace of one's own; the next fork is its first process.
         """
         if self._user is not None:
@@ -156,8 +150,8 @@ def _make_root(visible: Sequence[str], devices: Sequence[str], *, processes: boo
     links = {path: str(Path(path).readlink()) for path in visible if Path(path).is_symlink()}
     opened = _opened(visible, set(links))
     nodes = _opened([*devices, *(["/proc"] if processes else [])], set())
-    linux.mount("tmpfs", SCRATCH, "tmpfs", linux.MS_NOSUID, "mode=755,size=4m")
-    root = Path(SCRATCH)
+    linux.mount("tmpfs", _SITE, "tmpfs", linux.MS_NOSUID, "mode=755,size=4m")
+    root = Path(_SITE)
     for path, fd in opened:
         _bind(root, path, fd)
     for path, fd in nodes:
@@ -169,7 +163,7 @@ def _make_root(visible: Sequence[str], devices: Sequence[str], *, processes: boo
         where.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             where.symlink_to(target)
-    _make_read_only(SCRATCH)
+    _make_read_only(_SITE)
     for path, fd in nodes:
         _bind(root, path, fd)
 
@@ -209,7 +203,7 @@ def _make_read_only(path: str) -> None:
 
 
 def _pivot() -> None:
-    os.chdir(SCRATCH)
+    os.chdir(_SITE)
     linux.syscall(calls.here()["pivot_root"], b".", b".")
     linux.unmount(".")
     os.chdir("/")
