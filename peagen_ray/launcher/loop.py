@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from peagen_ray.errors import LaunchError
 from peagen_ray.launcher import child
-from peagen_ray.launcher.burial import Sweeper, bury
+from peagen_ray.launcher.burial import Sweeper, bury, execute_will
 from peagen_ray.launcher.jail.cgroup import Group
 from peagen_ray.launcher.scratch import remove_tree
 from peagen_ray.launcher.spec import FAREWELL, REQUEST_LIMIT, SpawnSpec

@@ -85,8 +85,8 @@ class BubblewrapSandbox(Sandbox):
             *_namespaces(),
             *("--die-with-parent", "--new-session", "--hostname", "guest", "--clearenv"),
             *(word for name, value in environment.items() for word in ("--setenv", name, value)),
-            *_root(interpreter, self._venv),
             *_scratch(SCRATCH, limits),
+            *_root(interpreter, self._venv),
             *(_scratch("/dev/shm", limits) if profile is Profile.TREE else ()),  # noqa: S108 - its own
             *("--remount-ro", "/", "--chdir", SCRATCH, "--"),
             *command(str(interpreter.executable), _ROOT, stdio=False),
@@ -119,7 +119,7 @@ def _root(interpreter: Interpreter, venv: Path | None) -> list[str]:
 def _parents(paths: Iterable[str]) -> list[str]:
     """The directories above them, outermost first: made by ``bwrap`` itself they could not be entered by all."""
     above = {parent for path in (*paths, *DEVICES) for parent in Path(path).parents}
-    return sorted(map(str, above - {Path("/")}))
+    return sorted(map(str, above - {Path("/"), Path(SCRATCH)}))
 
 
 def _scratch(path: str, limits: GuestLimits) -> tuple[str, ...]:

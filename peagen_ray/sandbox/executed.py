@@ -41,6 +41,9 @@ _HELLO_LIMIT: Final = 4096
 _SIGNALLED: Final = 128
 _OPEN_FILES: Final = 64
 _OPEN_FILES_OF_TREES: Final = 1024
+_PROMPTLY: Final = 5.0
+"""Seconds for a program to end that has hung up."""
+
 _REASON: Final = 500
 """Characters that are kept of what a program said when it failed."""
 
@@ -119,7 +122,7 @@ class Booting:
             hello = json.loads(self.child.receive(_HELLO_LIMIT, deadline))
             channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
         except (LaunchError, ValueError, OSError) as error:
-            raise SandboxError(f"no guest was started: {self._last_words() or error}") from error
+            raise SandboxError(f"no guest was started: {self._last_words(error)}") from error
         return Hello(pid, hello)
 
     def bury(self) -> None:
@@ -134,9 +137,11 @@ class Booting:
         self.child.close()
         self.bury()
 
-    def _last_words(self) -> str:
-        self.child.kill()
-        return " / ".join(self.child.output()[1].strip().splitlines()[-2:])[-_REASON:]
+    def _last_words(self, error: Exception) -> str:
+        """What the program said or how it ended, or else what was wrong with its answer."""
+        gone = self.child.wait(_PROMPTLY) if isinstance(error, framing.ChannelClosed | OSError) else None
+        said = self.child.output()[1].strip().splitlines()[-2:]
+        return " / ".join(said)[-_REASON:] or (gone.reason if gone else str(error))
 
 
 def order_for(limits: GuestLimits, profile: Profile, **more: Any) -> Order:

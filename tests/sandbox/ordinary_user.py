@@ -21,11 +21,11 @@ UID = 12345
 def become_ordinary() -> None:
     """Become a user who reads what we run from, wherever that lies, and nothing else of root's."""
     needed = {sys.prefix, sys.base_prefix, *map(str, Path(peagen_ray.__file__).parents[:2]), *sys.path}
+    linux.unshare(linux.CLONE_NEWNS)
+    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     opened = {path: os.open(path, os.O_PATH) for path in sorted(needed) if Path(path).is_dir()}
     closed = {str(parent) for path in opened for parent in Path(path).parents if not _is_open(parent)}
     outermost = [path for path in closed if not any(path.startswith(f"{other}/") for other in closed)]
-    linux.unshare(linux.CLONE_NEWNS)
-    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     for path in outermost:
         linux.mount("tmpfs", path, "tmpfs", 0, "mode=755")
     for path, fd in opened.items():
@@ -55,4 +55,4 @@ if __name__ == "__main__":
             "peak_kb": guest.peak_kb(),
             "cpu_ns": guest.cpu_ns(),
         }
-    print(json.dumps(told))
+    sys.stdout.write(json.dumps(told))
