@@ -30,7 +30,10 @@ Workload = Annotated[
 ]
 Selector = Annotated[str | None, typer.Option(help="Parent selector.", show_default=False)]
 MutatorName = Annotated[str | None, typer.Option(help="Mutator.", show_default=False)]
-Backend = Annotated[str | None, typer.Option(help="Execution sandbox tag: cpu.", show_default=False)]
+Backend = Annotated[
+    str | None,
+    typer.Option(help="Execution sandbox tag: cpu, docker, gpu; or a sandbox's name.", show_default=False),
+]
 Concurrency = Annotated[
     int | None,
     typer.Option(
