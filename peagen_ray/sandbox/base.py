@@ -17,11 +17,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from peagen_ray.errors import SandboxError
 from peagen_ray.launcher.jail.policy import Profile
 from peagen_ray.sandbox.messages import Answer
+
+if TYPE_CHECKING:
+    from peagen_ray.sandbox.execution import Execution, Program
 
 __all__ = ["Answer", "Guest", "GuestFailed", "GuestLimits", "Profile", "Sandbox", "naturals"]
 
@@ -70,9 +73,14 @@ class Guest(ABC):
 
     Attributes:
         layers: the layers of isolation that are really active around it.
+        printed: what it printed to standard output and to standard error, of each the beginning and the end; known
+            once it has ended.
+        cpu_s: seconds of CPU that it used, those of its children included; known once it has ended.
     """
 
     layers: frozenset[str]
+    printed: tuple[str, str] = ("", "")
+    cpu_s: float = 0.0
 
     @abstractmethod
     def ask(
@@ -142,6 +150,18 @@ class Sandbox(ABC):
             SandboxUnavailable: a layer that is demanded is not to be had here.
             SandboxError: it cannot be started.
         """
+
+    def run(
+        self, program: Program, limits: GuestLimits | None = None, profile: Profile = Profile.PURE
+    ) -> Execution:
+        """Run one program in a guest of its own, which is gone afterwards.
+
+        Raises:
+            SandboxError: see :meth:`start`; what the program does is in the answer and raises nothing.
+        """
+        from peagen_ray.sandbox.execution import execute  # it is made of guests, which are defined here
+
+        return execute(self.start(limits or GuestLimits(), profile), program)
 
     @abstractmethod
     @contextmanager
