@@ -63,8 +63,31 @@ def fill(cells: list[int]) -> None:
         "fill",
         _WORKLOAD,
     ),
+    "tally": Subject(
+        """
+def tally(numbers: list[int]) -> int:
+    result = 0
+    for number in numbers:
+        result = result + number
+    return result
+""",
+        "tally",
+        _WORKLOAD,
+    ),
+    "digits": Subject(
+        """
+def digits(number: int) -> int:
+    result = 0
+    for digit in str(number):
+        result = result + int(digit)
+    return result
+""",
+        "digits",
+        "def inputs(rng, size):\n    return (rng.randrange(10**12),)\n",
+    ),
 }
-"""What liars pretend to improve: one that returns its answer, and one that leaves it in its argument."""
+"""What liars pretend to improve: one that returns its answer, one that leaves it in its argument, one whose inputs cost
+as much to send as to work on, and one that has to be repeated to be timed."""
 
 HONEST: Final = "def total(numbers):\n    return sum(numbers)\n"
 

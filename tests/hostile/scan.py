@@ -44,7 +44,7 @@ def traces(*workspaces: Path) -> Traces:
     """
     return {
         "processes": frozenset(_processes()),
-        "mounts": frozenset(line.split()[4] for line in _lines("/proc/self/mountinfo")),
+        "mounts": frozenset(_mounts()),
         "files": frozenset(_files(workspaces)),
         "segments": frozenset(
             f"{kind} {line.split()[0]} {line.split()[1]}"
@@ -73,6 +73,13 @@ def _processes() -> Iterator[str]:
             marked = mark in (entry / "environ").read_bytes().split(b"\0")
             if pid != os.getpid() and (marked or pid in kin):
                 yield f"{pid} {(entry / 'comm').read_text().strip()}"
+
+
+def _mounts() -> Iterator[str]:
+    """All but those of container engines, which others may use meanwhile, and which are asked for what is theirs."""
+    for line in _lines("/proc/self/mountinfo"):
+        if "/containers/" not in (place := line.split()[4]):
+            yield place
 
 
 def _files(workspaces: tuple[Path, ...]) -> Iterator[str]:

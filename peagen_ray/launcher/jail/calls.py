@@ -134,17 +134,19 @@ COMMON: Final = _group(
     timer_create timer_settime timer_gettime timer_getoverrun timer_delete pause restart_syscall
     rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack
     sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown getsockname getpeername getsockopt
-    setsockopt
     """
 )
 """What every profile may call: files (of those that it sees), its own memory, time, and its own descriptors."""
 
 SOCKETS: Final = _group(
     """
-    connect bind listen accept accept4
+    connect bind listen accept accept4 setsockopt
     """
 )
-"""Sockets of the file system's kind, within a tree; ``socket`` itself is examined."""
+"""Sockets of the file system's kind, within a tree; ``socket`` itself is examined.
+
+``setsockopt`` is among them since it makes room for megabytes of data that no limit of a process counts.
+"""
 
 PROCESSES: Final = _group(
     """

@@ -35,6 +35,10 @@ _AF_UNIX: Final = 1
 _TERMINAL_IOCTLS: Final = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX, which put words into a terminal's mouth."""
 
+_OWNER_IOCTLS: Final = (0x8901, 0x8902)
+_OWNER_FCNTLS: Final = (8, 10, 15)
+"""FIOSETOWN, SIOCSPGRP; F_SETOWN, F_SETSIG, F_SETOWN_EX: with these the kernel sends signals on a prisoner's behalf."""
+
 _PRCTL_ALLOWED: Final = (3, 15, 16, 21, 23, 0x5356_4D41)
 """PR_GET_DUMPABLE, PR_SET_NAME, PR_GET_NAME, PR_GET_SECCOMP, PR_CAPBSET_READ, PR_SET_VMA."""
 
@@ -123,7 +127,8 @@ def _examined(profile: Profile, pid: int) -> Iterable[tuple[str, list[Instructio
         yield name, _only(0, [0], errno.EPERM)
     yield "socketpair", _only(0, [_AF_UNIX], errno.EAFNOSUPPORT)
     yield "prctl", _only(0, _PRCTL_ALLOWED, errno.EPERM)
-    yield "ioctl", _none_of(1, _TERMINAL_IOCTLS, errno.EPERM)
+    yield "ioctl", _none_of(1, (*_TERMINAL_IOCTLS, *_OWNER_IOCTLS), errno.EPERM)
+    yield "fcntl", _none_of(1, _OWNER_FCNTLS, errno.EPERM)
 
 
 def _only(argument: int, values: Sequence[int], error: int) -> list[Instruction]:

@@ -134,6 +134,11 @@ def test_what_is_examined_by_its_argument(profile: Profile, machine: str) -> Non
         assert prisoner.call("prctl", option) == errno.EPERM
     assert prisoner.call("ioctl", 1, 0x5401) == ALLOWED
     assert prisoner.call("ioctl", 1, 0x5412) == errno.EPERM
+    for owner in (0x8901, 0x8902):
+        assert prisoner.call("ioctl", 1, owner) == errno.EPERM
+    assert prisoner.call("fcntl", 1, 4) == ALLOWED
+    for owner in (8, 10, 15):
+        assert prisoner.call("fcntl", 1, owner) == errno.EPERM
     assert prisoner.call("prlimit64", 0) == ALLOWED
     assert prisoner.call("prlimit64", PID) == errno.EPERM
 
