@@ -46,7 +46,6 @@ def mutate_once(config: Config, target: Path) -> Mutated:
         reference=Path("none"),
         limits=request.limits(),
         sandbox=config.evolve.backend,
-        container=request.container(),
         mutator=request.mutator(),
         temperature=config.mutate.temperature,
         goal=config.evolve.goal,
