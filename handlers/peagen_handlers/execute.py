@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from peagen_ray.errors import SandboxError, UsageError
+from peagen_ray.errors import SandboxUnavailable, UsageError
 from peagen_ray.handler import TaskHandler
 from peagen_ray.plugins import Group, load, names
-from peagen_ray.sandbox.base import GuestLimits, Sandbox
+from peagen_ray.sandbox.base import GuestLimits, Profile, Sandbox
+from peagen_ray.sandbox.confinement import confinement_of
 from peagen_ray.sandbox.container import Container
 from peagen_ray.sandbox.measure import Verdict, confirm, screen
 from peagen_ray.sandbox.reference import Facts, Reference, Subject, prepare
@@ -20,6 +20,23 @@ from peagen_ray.task import Result, Task, TaskKind
 
 _BUILT_IN: Final = frozenset({"process", "cpu", "bubblewrap", "docker", "container", "gpu"})
 """What ``payload["sandbox"]`` may say that is none of another wheel's."""
+
+_OTHER_NAMES: Final = {"cpu": "process"}
+"""What ``--backend`` calls a sandbox."""
+
+
+class ContainerJob(BaseModel):
+    """What a task may say of its container; the engine and what is mounted are the worker's own.
+
+    Attributes:
+        image: an image that is there already.
+        gpus: GPUs to use, as the engine names them, where the task is for a GPU.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    image: str
+    gpus: str = "all"
 
 
 class _Job(BaseModel):
@@ -30,7 +47,8 @@ class _Job(BaseModel):
     seed: int = 0
     limits: GuestLimits = GuestLimits()
     sandbox: str = "process"
-    container: Container | None = None
+    profile: Profile = Profile.PURE
+    container: ContainerJob | None = None
 
 
 class PrepareJob(_Job):
@@ -96,7 +114,7 @@ class ExecuteProcessHandler(TaskHandler):
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
             return Result.failure(task, f"payload.{where}: {first['msg']}", retryable=False)
-        except (UsageError, SandboxError) as error:
+        except (UsageError, SandboxUnavailable) as error:
             facts = {"type": type(error).__name__, "what": error.what}
             facts |= {"subject": error.subject, "hint": error.hint}
             return Result.failure(task, str(error), retryable=False, error=facts)
@@ -107,11 +125,10 @@ class ExecuteProcessHandler(TaskHandler):
         """What guests run in.
 
         Raises:
-            SandboxError: what that takes is not installed.
+            SandboxUnavailable: what that takes is not installed.
+            UsageError: speed cannot be measured in that profile.
         """
-        if job.sandbox == "bubblewrap":
-            return _made(job.sandbox, venv=job.container.venv if job.container else None)
-        return _made("process" if job.sandbox in self.SANDBOXES else job.sandbox)
+        return _made(_OTHER_NAMES.get(job.sandbox, job.sandbox), _checked(job.profile))
 
     def _prepare(self, task: Task, job: PrepareJob) -> Result:
         reference = prepare(job.subject, self.sandbox(job), job.limits, job.seed, job.known)
@@ -163,7 +180,7 @@ class ExecuteDockerHandler(ExecuteProcessHandler):
 
     def sandbox(self, job: _Job) -> Sandbox:
         """See :meth:`ExecuteProcessHandler.sandbox`."""
-        return _made("container", container=replace(_container(job), gpus=""))
+        return _made("container", _checked(job.profile), container=_container(job, gpus=""))
 
 
 class ExecuteGPUHandler(ExecuteDockerHandler):
@@ -174,17 +191,40 @@ class ExecuteGPUHandler(ExecuteDockerHandler):
 
     def sandbox(self, job: _Job) -> Sandbox:
         """See :meth:`ExecuteProcessHandler.sandbox`."""
-        return _made("container", container=_container(job))
+        return _made("container", Profile.GPU, container=_container(job))
 
 
-def _made(name: str, **options: Any) -> Sandbox:
+def _made(name: str, profile: Profile, **options: Any) -> Sandbox:
     sandbox: Sandbox = load(Group.SANDBOXES, name)(**options)
+    sandbox.profile = profile
     return sandbox
 
 
-def _container(job: _Job) -> Container:
+def _checked(profile: Profile) -> Profile:
+    """The profile, if speed can be measured in it.
+
+    Raises:
+        UsageError: processes of a candidate's own would work outside of the clock that is read.
+    """
+    if profile.forks:
+        raise UsageError(
+            "speed is the CPU time of one process, which such a candidate could leave",
+            subject=f"profile {profile}",
+            hint="use pure or threads",
+        )
+    return profile
+
+
+def _container(job: _Job, **changes: str) -> Container:
     if job.container is None:
-        raise SandboxError(
+        raise UsageError(
             "names no image", subject="payload.container", hint="send the fields of [execute.container]"
         )
-    return job.container
+    kept = confinement_of(None)
+    return Container(
+        image=job.container.image,
+        engine=kept.engine,
+        venv=Path(kept.venv) if kept.venv else None,
+        engine_options=kept.engine_options,
+        gpus=changes.get("gpus", job.container.gpus),
+    )

@@ -149,10 +149,28 @@ class WorkerDefaults(Table):
     """always: a fresh process even for handlers that declare themselves shared"""
 
 
+class WorkerLimits(Table):
+    """``[worker.limits]``: what no candidate gets more of on this worker, whatever its task asks for."""
+
+    timeout_s: Positive | None = None
+    """wall time of one answer, seconds"""
+    cpu_s: Positive | None = None
+    """CPU time in all, seconds"""
+    memory_mb: int | None = Field(default=None, ge=64)
+    """memory, MiB"""
+    output_kb: int | None = Field(default=None, ge=1)
+    """what it prints or returns, KiB"""
+    scratch_mb: int | None = Field(default=None, ge=1)
+    """what it writes to files, MiB"""
+    processes: int | None = Field(default=None, ge=1)
+    """processes and threads at a time"""
+
+
 class WorkerTable(Table):
     """``[worker]``."""
 
     defaults: WorkerDefaults = WorkerDefaults()
+    limits: WorkerLimits = WorkerLimits()
 
 
 class MutateTable(Table):
@@ -246,11 +264,25 @@ class ExecuteTable(Table):
     """``[execute]``: what one candidate may use."""
 
     timeout_s: Positive = 10.0
-    """wall time, seconds"""
-    memory_mb: int = Field(default=1024, ge=16)
+    """wall time of one answer, seconds"""
+    cpu_s: Positive = 60.0
+    """CPU time in all, seconds"""
+    memory_mb: int = Field(default=1024, ge=64)
     """memory, MiB"""
     output_kb: int = Field(default=1024, ge=1)
     """what it prints or returns, KiB"""
+    scratch_mb: int = Field(default=64, ge=1)
+    """what it writes to files, MiB"""
+    processes: int = Field(default=64, ge=1)
+    """processes and threads at a time, where the profile allows any"""
+    profile: Literal["pure", "threads", "tree", "gpu"] = "pure"
+    """pure: one thread, no fork, no exec; threads: threads too; tree: fork and exec too; gpu: GPUs as well"""
+    require: Names = ()
+    """layers of isolation that may not be missing, beside those that no candidate runs without"""
+    readable: Paths = ()
+    """files and directories that candidates may read, beside Python's own libraries"""
+    unsafe: bool = False
+    """run candidates without the layers that this machine lacks, in place of refusing"""
     container: ContainerTable = ContainerTable()
 
 

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TextIO
 
-from peagen_ray.errors import LaunchError
+from peagen_ray.errors import LackingLayer, LaunchError
 from peagen_ray.launcher import linux
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.launcher.jail.cgroup import Group
@@ -130,7 +130,8 @@ def _prepare(spec: SpawnSpec, fds: Descriptors, ground: Ground, group: Group | N
         layers = _isolate(spec, ground, group)
         answer: dict[str, Any] = {"pid": os.getpid(), "layers": layers}
     except LaunchError as error:
-        answer = {"error": error.what, "hint": error.hint}
+        lacking = isinstance(error, LackingLayer)
+        answer = {"error": error.what, "hint": error.hint, "lacking": lacking}
     except (OSError, ValueError) as error:
         answer = {"error": f"cannot set up the process: {error}"}
     os.write(_CONNECTION, json.dumps(answer).encode())

@@ -11,12 +11,14 @@ from peagen_ray.config.model import Config
 from peagen_ray.errors import ConfigError, PeagenError
 from peagen_ray.fabric.inline import InlineWorker, Registered
 from peagen_ray.fabric.oneshot import PRELOAD, OneShotRunner
+from peagen_ray.handler import Confinement
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.plugins import load, names, reference
 from peagen_ray.queues.base import TaskQueue
 from peagen_ray.results.base import Record, ResultBackend
 from peagen_ray.task import Result, Task
 
+_LIMITS: Final = {"timeout_s": "wall_s"}
 HANDLERS: Final = "peagen.task_handlers"
 QUEUES: Final = "peagen.task_queues"
 BACKENDS: Final = "peagen.result_backends"
@@ -66,6 +68,7 @@ class LocalFabric:
                 self._offered,
                 keep=self._keep,
                 isolation=self._config.worker.defaults.isolation,
+                confinement=confinement(self._config),
             )
             worker = InlineWorker(
                 self.queue,
@@ -118,6 +121,22 @@ def registered(only: tuple[str, ...] = ()) -> dict[str, Registered]:
             "no such handler is installed", subject=", ".join(unknown), hint=f"installed: {', '.join(known)}"
         )
     return {name: Registered(load(HANDLERS, name)(), reference(HANDLERS, name)) for name in only or known}
+
+
+def confinement(config: Config) -> Confinement:
+    """How this machine keeps untrusted code: never what a task says, but what its own configuration does."""
+    ceiling = {_LIMITS.get(name, name): value for name, value in config.worker.limits if value is not None}
+    table = config.execute
+    readable = tuple(str(path.absolute()) for path in table.readable)
+    return Confinement(
+        ceiling=ceiling,
+        require=table.require,
+        readable=readable,
+        unsafe=table.unsafe,
+        engine=table.container.engine,
+        engine_options=table.container.engine_options,
+        venv=str(table.container.venv.absolute()) if table.container.venv else None,
+    )
 
 
 def open_queue(config: Config) -> TaskQueue:

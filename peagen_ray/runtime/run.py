@@ -251,6 +251,7 @@ def _tasks(request: RunRequest, paths: RunPaths) -> TaskMaker:
         reference=paths.reference.resolve(),
         limits=request.limits(),
         sandbox=config.evolve.backend,
+        profile=config.execute.profile,
         container=request.container(),
         mutator=request.mutator(),
         temperature=config.mutate.temperature,

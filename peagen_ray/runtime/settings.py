@@ -17,9 +17,6 @@ from peagen_ray.workload.target import callable_entries, inspect_source
 LLM_MUTATORS: Final = frozenset({"patch", "rewrite"})
 """Mutators that ask a language model."""
 
-_CPU_FACTOR: Final = 6.0
-"""CPU seconds that a guest may use in all, as a multiple of the wall time of one answer."""
-
 
 @dataclass(frozen=True)
 class RunRequest:
@@ -91,16 +88,16 @@ class RunRequest:
         table = self.config.execute
         return GuestLimits(
             wall_s=table.timeout_s,
-            cpu_s=_CPU_FACTOR * table.timeout_s,
+            cpu_s=table.cpu_s,
             memory_mb=table.memory_mb,
             output_kb=table.output_kb,
+            scratch_mb=table.scratch_mb,
+            processes=table.processes,
         )
 
     def container(self) -> dict[str, Any]:
-        """What containers are made of, as it travels in a task; the virtual environment's path is absolute."""
-        table = self.config.execute.container
-        fields = table.model_dump(mode="json")
-        return {**fields, "venv": str(table.venv.absolute())} if table.venv else fields
+        """What a task may say of its container; the engine and what is mounted are the worker's own."""
+        return self.config.execute.container.model_dump(mode="json", include={"image", "gpus"})
 
     def mutator(self) -> str:
         """The mutator's name, ``auto`` resolved.

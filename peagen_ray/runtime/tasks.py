@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -35,10 +35,11 @@ class TaskMaker:
         reference: the file with what the original does.
         limits: what a guest may use.
         sandbox: execution sandbox tag, or a sandbox's name.
+        profile: what candidates may do beside computing.
+        container: what a task may say of its container: ``image`` and ``gpus``.
         mutator: name of the mutator.
         temperature: how far from its parent a mutation may go.
         goal: a sentence of the person's own.
-        container: what containers are made of, the fields of ``[execute.container]``.
     """
 
     run_id: str
@@ -46,10 +47,11 @@ class TaskMaker:
     reference: Path
     limits: GuestLimits
     sandbox: str
+    profile: str
+    container: Mapping[str, Any]
     mutator: str
     temperature: float
     goal: str
-    container: Mapping[str, Any] = field(default_factory=dict)
 
     def id_of(self, *parts: object) -> str:
         """A task id made from the run and what is asked."""
@@ -105,7 +107,8 @@ class TaskMaker:
             "reference": str(self.reference),
             "limits": asdict(self.limits),
             "sandbox": self.sandbox,
-            "container": dict(self.container) or None,
+            "profile": self.profile,
+            "container": dict(self.container),
             "timeout": GRACE_S + self.limits.cpu_s,
         }
         return Task(kind=TaskKind.EXECUTE, id=task_id, payload={**common, **payload})

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
-from peagen_ray.errors import SandboxError
+from peagen_ray.errors import SandboxError, SandboxUnavailable
+from peagen_ray.handler import Confinement
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.launcher.jail import identity
 from peagen_ray.launcher.jail.world import DEVICES
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
+from peagen_ray.sandbox.confinement import confinement_of
 from peagen_ray.sandbox.executed import SCRATCH, Booting, ExecutedGuest, order_for
 from peagen_ray.sandbox.interpreter import PACKAGE, Interpreter, command, site_packages
 from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
@@ -35,36 +37,47 @@ class BubblewrapSandbox(Sandbox):
 
     Args:
         launcher: what starts them; by default the one of the task that is being handled.
-        venv: a virtual environment whose packages guests may import.
+        confinement: how they are kept; by default as the worker of that task keeps them.
         hash_seed: of their strings; None is a random one for each.
     """
 
     NAME = "bubblewrap"
 
     def __init__(
-        self, launcher: Launcher | None = None, *, venv: Path | None = None, hash_seed: int | None = None
+        self,
+        launcher: Launcher | None = None,
+        *,
+        confinement: Confinement | None = None,
+        hash_seed: int | None = None,
     ) -> None:
         self._launcher = launcher
-        self._venv = venv
+        self._confinement = confinement
         self._hash_seed = hash_seed
         self._program = shutil.which("bwrap")
         if self._program is None:
-            raise SandboxError("bwrap is not installed", subject="sandbox bubblewrap", hint=_INSTALL)
+            raise SandboxUnavailable("bwrap is not installed", subject="sandbox bubblewrap", hint=_INSTALL)
 
-    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:
-        """A fresh guest; raises SandboxError if it cannot be started, or is not shut in."""
+    def start(self, limits: GuestLimits, profile: Profile | None = None) -> Guest:
+        """See :meth:`Sandbox.start`."""
+        profile = profile or self.profile
         if profile is Profile.GPU:
             raise SandboxError(
                 "has no way to a GPU", subject="sandbox bubblewrap", hint="use the sandbox gpu, a container"
             )
-        keep = (PACKAGE, *([self._venv] if self._venv else []))
-        paths = site_packages(self._venv) if self._venv else ()
-        booting = Booting(self._launcher, self._command(limits, profile), stdio=False, keep=keep)
+        kept = confinement_of(self._confinement)
+        limits = limits.within(kept.ceiling)
+        venv = Path(kept.venv) if kept.venv else None
+        seen = (*map(Path, kept.readable), *([venv] if venv else ()))
+        paths = site_packages(venv) if venv else ()
+        booting = Booting(
+            self._launcher, self._command(limits, profile, seen), stdio=False, keep=(PACKAGE, *seen)
+        )
         try:
             uid = identity.apart(booting.child.pid) if _is_root() else None
             wanted = order_for(limits, profile, uid=uid, processes=limits.processes, path=paths)
             hello = booting.greet(wanted, _PATIENCE)
-            layers = demand(observe(hello.pid), ENCLOSED, self.NAME)
+            demanded = ENCLOSED | set(kept.require)
+            layers = demand(observe(hello.pid), demanded, self.NAME, lax=kept.unsafe)
             return ExecutedGuest(booting.child, hello.pid, limits, layers, booting.bury)
         except BaseException:
             booting.abandon()
@@ -73,9 +86,11 @@ class BubblewrapSandbox(Sandbox):
     @contextmanager
     def fresh(self, hash_seed: int) -> Iterator[Self]:
         """The same, with that hash seed: every guest is an interpreter of its own anyway."""
-        yield type(self)(self._launcher, venv=self._venv, hash_seed=hash_seed)
+        same = type(self)(self._launcher, confinement=self._confinement, hash_seed=hash_seed)
+        same.profile = self.profile
+        yield same
 
-    def _command(self, limits: GuestLimits, profile: Profile) -> tuple[str, ...]:
+    def _command(self, limits: GuestLimits, profile: Profile, seen: Sequence[Path]) -> tuple[str, ...]:
         interpreter = Interpreter.running()
         environment = {"LANG": "C.UTF-8"}
         if self._hash_seed is not None:
@@ -86,7 +101,7 @@ class BubblewrapSandbox(Sandbox):
             *("--die-with-parent", "--new-session", "--hostname", "guest", "--clearenv"),
             *(word for name, value in environment.items() for word in ("--setenv", name, value)),
             *_scratch(SCRATCH, limits),
-            *_root(interpreter, self._venv),
+            *_root(interpreter, seen),
             *(_scratch("/dev/shm", limits) if profile is Profile.TREE else ()),  # noqa: S108 - its own
             *("--remount-ro", "/", "--chdir", SCRATCH, "--"),
             *command(str(interpreter.executable), _ROOT, stdio=False),
@@ -105,9 +120,9 @@ def _namespaces() -> tuple[str, ...]:
     return (*apart.split(), "--unshare-user", "--disable-userns", "--uid", nobody, "--gid", nobody)
 
 
-def _root(interpreter: Interpreter, venv: Path | None) -> list[str]:
-    """The file system: what Python needs and our package, read-only, and a few devices."""
-    seen = {path: str(path) for path in (*interpreter.needed, *([venv] if venv else ()))}
+def _root(interpreter: Interpreter, more: Sequence[Path]) -> list[str]:
+    """The file system: what Python needs, our package and what is let in, read-only, and a few devices."""
+    seen = {path: str(path) for path in (*interpreter.needed, *more)}
     seen[PACKAGE] = f"{_ROOT}/{PACKAGE.name}"
     words = [word for parent in _parents(seen.values()) for word in ("--perms", "0755", "--dir", parent)]
     words += [word for path, place in seen.items() for word in ("--ro-bind", str(path), place)]

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Final, Self
 
 from peagen_ray.errors import SandboxError
+from peagen_ray.handler import Confinement
 from peagen_ray.launcher import linux
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.launcher.jail.identity import NOBODY
 from peagen_ray.launcher.jail.policy import Layer
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.boot import Order, whereabouts
+from peagen_ray.sandbox.confinement import confinement_of
 from peagen_ray.sandbox.engine import Engine, new_name
 from peagen_ray.sandbox.executed import SCRATCH, Booting, ExecutedGuest, Hello, open_files, order_for
 from peagen_ray.sandbox.interpreter import PACKAGE, command, site_packages
@@ -62,21 +64,30 @@ class ContainerSandbox(Sandbox):
     Args:
         launcher: what starts the engine's client; by default the one of the task that is being handled.
         container: what containers are made of.
+        confinement: how they are kept; by default as the worker of that task keeps them.
         hash_seed: of the guests' strings; None is a random one for each.
     """
 
     NAME = "container"
 
     def __init__(
-        self, launcher: Launcher | None = None, *, container: Container, hash_seed: int | None = None
+        self,
+        launcher: Launcher | None = None,
+        *,
+        container: Container,
+        confinement: Confinement | None = None,
+        hash_seed: int | None = None,
     ) -> None:
         self._launcher = launcher
+        self._confinement = confinement
         self._container = container
         self._hash_seed = hash_seed
         self._engine = Engine.find(container.engine)
 
-    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:
-        """A fresh guest; raises SandboxError if it cannot be started, or is not shut in."""
+    def start(self, limits: GuestLimits, profile: Profile | None = None) -> Guest:
+        """See :meth:`Sandbox.start`."""
+        kept = confinement_of(self._confinement)
+        limits, profile = limits.within(kept.ceiling), profile or self.profile
         if self._container.gpus:
             profile = Profile.GPU  # a driver takes threads, and address space without end
         elif profile is Profile.GPU:
@@ -95,7 +106,8 @@ class ContainerSandbox(Sandbox):
         try:
             hello = self._greet(booting, order_for(limits, profile, path=paths))
             pid = self._pid(name, hello.facts)
-            layers = demand(observe(pid), ENCLOSED | {Layer.CGROUP}, self.NAME, _HINT)
+            demanded = ENCLOSED | {Layer.CGROUP} | set(kept.require)
+            layers = demand(observe(pid), demanded, self.NAME, _HINT, lax=kept.unsafe)
             return ExecutedGuest(booting.child, pid, limits, layers, booting.bury)
         except BaseException:
             booting.abandon()
@@ -104,7 +116,14 @@ class ContainerSandbox(Sandbox):
     @contextmanager
     def fresh(self, hash_seed: int) -> Iterator[Self]:
         """The same, with that hash seed: every guest is an interpreter of its own anyway."""
-        yield type(self)(self._launcher, container=self._container, hash_seed=hash_seed)
+        same = type(self)(
+            self._launcher,
+            container=self._container,
+            confinement=self._confinement,
+            hash_seed=hash_seed,
+        )
+        same.profile = self.profile
+        yield same
 
     def _greet(self, booting: Booting, order: Order) -> Hello:
         try:

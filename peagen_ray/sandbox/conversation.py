@@ -118,6 +118,8 @@ class ConversationGuest(Guest):
             return
         self._closed = True
         try:
+            self.cpu_s = self._child.kill().cpu_s
+            self.printed = self._child.output()
             self._child.close()
         finally:
             if self._pidfd >= 0:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from peagen_ray.errors import SandboxError
+from peagen_ray.errors import SandboxError, SandboxUnavailable
 
 _KNOWN: Final = ("docker", "podman")
 _INSTALL: Final = "apt-get install podman runc, or start the Docker daemon"
@@ -53,7 +53,9 @@ class Engine:
                 reasons.append(error.what)
             else:
                 return engine
-        raise SandboxError(f"no engine: {'; '.join(reasons)}", subject="sandbox container", hint=_INSTALL)
+        raise SandboxUnavailable(
+            f"no engine: {'; '.join(reasons)}", subject="sandbox container", hint=_INSTALL
+        )
 
     @property
     def is_podman(self) -> bool:
@@ -97,7 +99,7 @@ class Engine:
         try:
             self.ask("image", "inspect", "--format", "{{.Id}}", image)
         except SandboxError as error:
-            raise SandboxError(
+            raise SandboxUnavailable(
                 "there is no such image here, and none is pulled while candidates run",
                 subject=f"image {image}",
                 hint=f"{' '.join(self.argv)} pull {image}, or name another in [execute.container] image",

@@ -16,16 +16,23 @@ Operations (the ``op`` of a message's header), and what is answered:
 ``pairs``
     ``calls``, ``first``, ``count``, ``repeat_a``, ``repeat_b``. Slots ``a`` and ``b`` are timed alternately,
     AB then BA; ``repeat`` is how many of the calls make one slice. Answer: ``pairs``, ``[[ns_a, ns_b], …]``.
+``main``
+    ``source``, ``argv``; body: its standard input. Runs a program as ``__main__``. Answer: ``code`` that it exited
+    with, or ``raised``.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 import socket
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
@@ -139,6 +146,21 @@ class _Session:
             pairs.append([timed["a"], timed["b"]])
         return pack({"pairs": pairs})
 
+    def do_main(self, header: dict[str, Any], body: bytes) -> bytes:
+        _offer_stdin(body)
+        sys.argv = ["program", *header["argv"]]
+        try:
+            load_module(header["source"], name="__main__", path="program")
+            ended: dict[str, Any] = {"code": 0}
+        except SystemExit as leaving:
+            ended = {"code": _exit_code(leaving.code)}
+        except BaseException as error:  # noqa: BLE001  (as Python's own outermost frame does)
+            traceback.print_exc()
+            ended = {"raised": f"{type(error).__name__}: {error}"[:500]}
+        with suppress(OSError, ValueError, AttributeError):  # closed, or replaced
+            sys.stdout.flush()
+        return pack(ended)
+
 
 def _raise(error: Exception) -> None:
     raise error
@@ -153,6 +175,23 @@ def _time(calls: list[_Made]) -> int:
     elapsed = _clock() - start
     _enable()
     return elapsed
+
+
+def _exit_code(code: object) -> int:
+    """What Python itself makes of ``sys.exit(code)``."""
+    if code is None or isinstance(code, int):
+        return (code or 0) & 0xFF
+    sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def _offer_stdin(content: bytes) -> None:
+    """Make it what the standard input gives: a file, since a pipe would need somebody to fill it meanwhile."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        os.dup2(file.fileno(), 0)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (for as long as the process lives)
 
 
 def _caller(workload: str | None, path: str) -> Callable[..., Any] | None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from peagen_ray.errors import SandboxError
+from peagen_ray.errors import SandboxUnavailable
 from peagen_ray.launcher.jail.policy import ALWAYS, Layer
 
 ENCLOSED: Final = ALWAYS | {Layer.UID, Layer.NAMESPACES, Layer.PRIVATE_ROOT, Layer.PID_NAMESPACE}
@@ -47,12 +47,14 @@ def observe(pid: int) -> frozenset[str]:
     return frozenset(found)
 
 
-def demand(found: frozenset[str], wanted: Iterable[str], sandbox: str, hint: str = "") -> frozenset[str]:
-    """``found``, if all that is ``wanted`` is there; raises SandboxError else."""
+def demand(
+    found: frozenset[str], wanted: Iterable[str], sandbox: str, hint: str = "", *, lax: bool = False
+) -> frozenset[str]:
+    """``found``, if all that is ``wanted`` is there; else raises SandboxUnavailable, unless ``lax``."""
     missing = ", ".join(sorted(set(wanted) - found))
-    if missing:
+    if missing and not lax:
         what = f"untrusted code is not run without {missing}, which it does not provide here"
-        raise SandboxError(what, subject=f"sandbox {sandbox}", hint=hint or "use the sandbox process")
+        raise SandboxUnavailable(what, subject=f"sandbox {sandbox}", hint=hint or "use the sandbox process")
     return found
 
 

@@ -25,7 +25,10 @@ DEFAULTS = {
             "warm_pool": 2,
             "max_uptime": "4h",
             "isolation": "auto",
-        }
+        },
+        "limits": dict.fromkeys(
+            ["timeout_s", "cpu_s", "memory_mb", "output_kb", "scratch_mb", "processes"], None
+        ),
     },
     "mutate": {
         "mutator": "auto",
@@ -58,8 +61,15 @@ DEFAULTS = {
     },
     "execute": {
         "timeout_s": 10.0,
+        "cpu_s": 60.0,
         "memory_mb": 1024,
         "output_kb": 1024,
+        "scratch_mb": 64,
+        "processes": 64,
+        "profile": "pure",
+        "require": [],
+        "readable": [],
+        "unsafe": False,
         "container": {
             "engine": "",
             "image": f"python:{sys.version_info.major}.{sys.version_info.minor}-slim",

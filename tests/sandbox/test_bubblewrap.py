@@ -16,6 +16,7 @@ import pytest
 from programs import EVALUATE, LIMITS, load, need, value
 
 from peagen_ray.errors import LaunchError, SandboxError
+from peagen_ray.handler import Confinement
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox.base import Profile
 from peagen_ray.sandbox.bubblewrap import BubblewrapSandbox
@@ -63,7 +64,7 @@ def test_nothing_is_to_be_seen_but_pythons_own_libraries(bubblewrap: BubblewrapS
 def test_packages_of_a_virtual_environment_can_be_imported_and_not_changed(
     launcher: Launcher, bubblewrap: BubblewrapSandbox, venv: Path
 ) -> None:
-    with load(BubblewrapSandbox(launcher, venv=venv), EVALUATE) as guest:
+    with load(BubblewrapSandbox(launcher, confinement=Confinement(venv=str(venv))), EVALUATE) as guest:
         assert value(guest, "__import__('grown').WEIGHT") == 7
         assert value(guest, f"os.access({site_packages(venv)[0]!r}, os.W_OK)") is False
     with load(bubblewrap, EVALUATE) as guest:
@@ -73,7 +74,7 @@ def test_packages_of_a_virtual_environment_can_be_imported_and_not_changed(
 def test_a_directory_that_is_no_virtual_environment_is_refused(launcher: Launcher, tmp_path: Path) -> None:
     need("bwrap")
     with pytest.raises(SandboxError, match="is no virtual environment"):
-        BubblewrapSandbox(launcher, venv=tmp_path).start(LIMITS)
+        BubblewrapSandbox(launcher, confinement=Confinement(venv=str(tmp_path))).start(LIMITS)
 
 
 def test_it_has_no_way_to_a_gpu(bubblewrap: BubblewrapSandbox) -> None:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Final, NoReturn
 
-from peagen_ray.errors import LaunchError
+from peagen_ray.errors import LackingLayer
 from peagen_ray.launcher import linux
 from peagen_ray.launcher.jail import identity, landlock, seccomp
 from peagen_ray.launcher.jail.cgroup import Group, Groups
@@ -91,7 +91,7 @@ def imprison(
         the layers that are active.
 
     Raises:
-        LaunchError: a layer that is demanded is not to be had.
+        LackingLayer: a layer that is demanded is not to be had.
         OSError: the kernel refuses.
     """
     root, pid = os.geteuid() == 0, os.getpid()
@@ -138,9 +138,9 @@ def _filter_calls(profile: Profile) -> bool:
 
 
 def _check_code() -> None:
-    """Raises LaunchError where this user cannot read what Python has yet to import."""
+    """Raises LackingLayer where this user cannot read what Python has yet to import."""
     if not os.access(os.__file__, os.R_OK):
-        raise LaunchError(
+        raise LackingLayer(
             "a jailed process, which is nobody, cannot read Python's own libraries here",
             subject=os.__file__,
             hint="let everybody read them (chmod), or allow namespaces, which need no more than root's own right",

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from peagen_ray.errors import LaunchError
+from peagen_ray.errors import LackingLayer
 
 
 class Profile(StrEnum):
@@ -90,7 +90,7 @@ class Jail:
             root: whether it was started by root, who has to become somebody else.
 
         Raises:
-            LaunchError: names the layers, and what to do about them.
+            LackingLayer: names the layers, and what to do about them.
         """
         if self.lax:
             return
@@ -101,7 +101,7 @@ class Jail:
             missing = sorted(_FILES)
         if missing:
             remedies = "; ".join(dict.fromkeys(_REMEDIES[layer] for layer in missing if layer in _REMEDIES))
-            raise LaunchError(
+            raise LackingLayer(
                 f"untrusted code is not run without {' or '.join(missing)}, which this machine lacks",
                 hint=f"{remedies}, or go without at your own risk: --unsafe",
             )
