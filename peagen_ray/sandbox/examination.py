@@ -95,7 +95,7 @@ class Unconfined(Sandbox):
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
 
-    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:  # noqa: ARG002
+    def start(self, limits: GuestLimits, profile: Profile | None = None) -> Guest:  # noqa: ARG002
         """A guest that may do what we may; the limits bind only the conversation."""
         scratch = Path(tempfile.mkdtemp(prefix="peagen-guest-"))
         child = self._launcher.spawn(SpawnSpec(f"{GUEST}:main", scratch))
