@@ -161,7 +161,8 @@ class Loop:
             self._unwatch(record.alarm)
             os.close(record.alarm)
         record.base.children.discard(record)
-        forsaken = self._abandoned or _hung_up(record.connection)
+        gone = record.base.socket.fileno() < 0  # a handler's end of it closed with the handler
+        forsaken = self._abandoned or gone or _hung_up(record.connection)
         ended = bury(record.pid, record.pidfd)
         del self._records[record.pid]
         if record.nested:

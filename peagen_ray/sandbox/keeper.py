@@ -51,6 +51,7 @@ def keep(place: int) -> None:
 
 def _serve(channel: socket.socket, guest: int) -> NoReturn:
     """Carry messages until the guest has ended, and end as it did: 128 and the number if by a signal."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would let the guest end us
     answers = threading.Thread(target=_carry_out, args=(channel,))
     answers.start()
     for task in (_carry_in, _leave_with_host):

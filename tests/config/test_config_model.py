@@ -192,6 +192,8 @@ def test_lists_are_understood_as_lists() -> None:
         ("execute.timeout_s", 0),
         ("execute.memory_mb", 1),
         ("execute.output_kb", 0),
+        ("execute.container.image", ""),
+        ("execute.container.gpus", ""),
         ("selector.epsilon", 3),
         ("selector", []),
         ("evaluate.metric", ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,17 @@ from typing import Any
 import pytest
 
 import peagen_handlers.execute as module
-from peagen_handlers.execute import ExecuteProcessHandler, evaluate_id
-from peagen_ray.errors import SandboxError, TargetError, WorkloadError
-from peagen_ray.handler import HandlerContext, handling
+from peagen_handlers.execute import (
+    ExecuteDockerHandler,
+    ExecuteGPUHandler,
+    ExecuteProcessHandler,
+    evaluate_id,
+)
+from peagen_ray.errors import TargetError, Unservable, WorkloadError
+from peagen_ray.handler import HandlerContext, choose, handling
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox.base import GuestLimits
+from peagen_ray.sandbox.container import Container
 from peagen_ray.sandbox.measure import Interval, Verdict
 from peagen_ray.sandbox.process import ProcessSandbox
 from peagen_ray.sandbox.reference import Facts, Reference, Subject
@@ -48,17 +54,128 @@ def execute(file: Path, **payload: Any) -> Task:
     return Task(kind=TaskKind.EXECUTE, payload={**common, **payload})
 
 
-def handle(task: Task) -> Result:
+HANDLERS: dict[str, ExecuteProcessHandler] = {
+    "process": ExecuteProcessHandler(),
+    "docker": ExecuteDockerHandler(),
+    "gpu": ExecuteGPUHandler(),
+}
+
+
+def handle(task: Task, handler: ExecuteProcessHandler = HANDLERS["process"]) -> Result:
     """As in a worker: the payload has been through JSON, and so has the Result."""
-    return Result.from_wire(ExecuteProcessHandler().handle(Task.from_wire(task.to_wire())).to_wire())
+    return Result.from_wire(handler.handle(Task.from_wire(task.to_wire())).to_wire())
 
 
 @pytest.mark.parametrize(
     ("payload", "wanted"),
-    [({}, True), ({"sandbox": "process"}, True), ({"sandbox": "cpu"}, True), ({"sandbox": "docker"}, False)],
+    [
+        ({}, "process"),
+        ({"sandbox": "process"}, "process"),
+        ({"sandbox": "cpu"}, "process"),
+        ({"sandbox": "bubblewrap"}, "process"),
+        ({"sandbox": "docker"}, "docker"),
+        ({"sandbox": "container"}, "docker"),
+        ({"sandbox": "gpu"}, "gpu"),
+        ({"sandbox": "moon"}, None),
+        ({"sandbox": ["docker"]}, None),
+        ({"sandbox": None}, None),
+    ],
 )
-def test_it_wants_what_may_run_in_a_process_of_this_machine(payload: dict[str, Any], wanted: bool) -> None:
-    assert ExecuteProcessHandler().dispatch(Task(kind=TaskKind.EXECUTE, payload=payload)) is wanted
+def test_each_handler_wants_its_own_sandboxes(payload: dict[str, Any], wanted: str | None) -> None:
+    task = Task(kind=TaskKind.EXECUTE, payload=payload)
+    assert [name for name, handler in HANDLERS.items() if handler.dispatch(task)] == [wanted] * bool(wanted)
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "offered", "chosen"),
+    [
+        ("cpu", {"cpu", "docker", "gpu", "cuda12"}, "process"),
+        ("docker", {"cpu", "docker"}, "docker"),
+        ("gpu", {"docker", "gpu", "cuda12"}, "gpu"),
+        ("gpu", {"docker", "gpu", "cuda11"}, "gpu"),
+    ],
+)
+def test_tags_and_the_payload_choose_the_handler(sandbox: str, offered: set[str], chosen: str) -> None:
+    task = Task(kind=TaskKind.EXECUTE, payload={"sandbox": sandbox})
+    assert choose(HANDLERS.values(), task, frozenset(offered)) is HANDLERS[chosen]
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "offered", "missing"),
+    [
+        ("docker", {"cpu"}, ("docker",)),
+        ("gpu", {"cpu", "docker"}, ("cuda11/12", "gpu")),
+        ("gpu", {"docker", "gpu", "cuda10"}, ("cuda11/12",)),
+        ("moon", {"cpu"}, ("a handler for execute",)),
+    ],
+)
+def test_the_tags_that_a_sandbox_takes_are_named_when_they_are_missing(
+    sandbox: str, offered: set[str], missing: tuple[str, ...]
+) -> None:
+    with pytest.raises(Unservable) as refused:
+        choose(
+            HANDLERS.values(), Task(kind=TaskKind.EXECUTE, payload={"sandbox": sandbox}), frozenset(offered)
+        )
+    assert refused.value.missing == missing
+
+
+def test_the_sandbox_of_another_wheel_is_reached_by_its_name(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "names", lambda _: ("moon", "process"))
+    made = loading(monkeypatch)
+    task = execute(file, mode="prepare", sandbox="moon")
+    assert HANDLERS["process"].dispatch(task)
+    handle(task)
+    assert made == [("moon", {})]
+
+
+CONTAINER = {"image": "python:3", "engine": "podman", "venv": "/v", "engine_options": ["-x"], "gpus": "all"}
+
+
+@pytest.mark.parametrize(
+    ("handler", "sandbox", "made"),
+    [
+        ("process", "cpu", ("process", {})),
+        ("process", "bubblewrap", ("bubblewrap", {"venv": Path("/v")})),
+        (
+            "docker",
+            "docker",
+            ("container", {"container": Container("python:3", "podman", Path("/v"), ("-x",))}),
+        ),
+        (
+            "gpu",
+            "gpu",
+            ("container", {"container": Container("python:3", "podman", Path("/v"), ("-x",), "all")}),
+        ),
+    ],
+)
+def test_each_sandbox_is_made_of_what_the_task_says(
+    file: Path, monkeypatch: pytest.MonkeyPatch, handler: str, sandbox: str, made: tuple[str, dict[str, Any]]
+) -> None:
+    found = loading(monkeypatch)
+    handle(execute(file, mode="prepare", sandbox=sandbox, container=CONTAINER), HANDLERS[handler])
+    assert found == [made]
+
+
+def test_a_container_without_an_image_is_told(file: Path) -> None:
+    result = handle(execute(file, mode="prepare", sandbox="docker"), HANDLERS["docker"])
+    assert result.data["retryable"] is False
+    assert result.data["error"]["subject"] == "payload.container"
+    result = handle(execute(file, mode="prepare", sandbox="docker", container={}), HANDLERS["docker"])
+    assert result.data["msg"].startswith("payload.container.image: ")
+
+
+def loading(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """Sandboxes are asked for by name and never made; what was asked for."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def load(_: str, name: str) -> Callable[..., None]:
+        return lambda **options: asked.append((name, options))
+
+    monkeypatch.setattr(module, "load", load)
+    monkeypatch.setattr(module, "prepare", lambda *_: REFERENCE)
+    return asked
 
 
 @pytest.mark.parametrize(
@@ -160,8 +277,11 @@ def test_a_missing_reference_may_be_there_when_it_is_tried_again(file: Path) -> 
 
 
 def test_without_a_launcher_there_is_no_sandbox(file: Path, tmp_path: Path) -> None:
-    with handling(HandlerContext(tmp_path)), pytest.raises(SandboxError, match="no launcher"):
-        handle(execute(file, mode="prepare"))
+    with handling(HandlerContext(tmp_path)):
+        result = handle(execute(file, mode="prepare"))
+    assert result.data["retryable"] is False
+    assert result.data["error"]["type"] == "SandboxError"
+    assert "no launcher" in result.data["error"]["what"]
 
 
 @pytest.fixture(scope="module")

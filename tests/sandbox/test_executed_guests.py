@@ -19,6 +19,8 @@ from peagen_ray.sandbox.base import GuestFailed, Profile, Sandbox
 from peagen_ray.sandbox.boot import Order
 from peagen_ray.sandbox.conversation import ConversationGuest
 from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
+from peagen_ray.sandbox.measure import confirm, screen
+from peagen_ray.sandbox.reference import Reference, Subject
 
 ENVIRONMENT = {
     "HOME",
@@ -274,6 +276,20 @@ def test_nothing_is_left_of_them(enclosure: Sandbox, tmp_path: Path, monkeypatch
     with pytest.raises(GuestFailed, match="has been ended"):
         observed(guest)
     guest.close()
+
+
+def test_candidates_are_measured_in_them_against_the_original(
+    enclosure: Sandbox, subject: Subject, reference: Reference
+) -> None:
+    fast = "def total(numbers):\n    return sum(numbers)\n"
+    ranked = screen(enclosure, LIMITS, subject, reference, fast)
+    confirmed = confirm(enclosure, LIMITS, subject, reference, fast, seed=5, fresh=3, most_s=0.2)
+    for verdict in (ranked, confirmed):
+        assert (verdict.outcome, verdict.reason) == ("ok", "")
+        assert verdict.speed is not None
+        assert verdict.speed.low > 1
+    wrong = "def total(numbers):\n    return 0\n"
+    assert screen(enclosure, LIMITS, subject, reference, wrong).outcome == "incorrect"
 
 
 # The parts
