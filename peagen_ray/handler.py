@@ -24,6 +24,7 @@ class Confinement:
         require: layers of isolation that may not be missing, beside those that no guest goes without.
         readable: paths that guests may read, beside Python's own libraries.
         unsafe: go without layers that this machine lacks, in place of refusing.
+        image: the image that containers are made of where a task names none.
         engine: the command line of the container engine; "" is docker or podman, whichever answers.
         engine_options: further options of its ``run``.
         venv: a virtual environment whose packages guests of executed sandboxes may import.
@@ -33,6 +34,7 @@ class Confinement:
     require: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     unsafe: bool = False
+    image: str = ""
     engine: str = ""
     engine_options: tuple[str, ...] = ()
     venv: str | None = None

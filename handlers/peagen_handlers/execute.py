@@ -29,13 +29,13 @@ class ContainerJob(BaseModel):
     """What a task may say of its container; the engine and what is mounted are the worker's own.
 
     Attributes:
-        image: an image that is there already.
+        image: an image that is there already; by default the worker's.
         gpus: GPUs to use, as the engine names them, where the task is for a GPU.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
-    image: str
+    image: str = ""
     gpus: str = "all"
 
 
@@ -48,7 +48,7 @@ class _Job(BaseModel):
     limits: GuestLimits = GuestLimits()
     sandbox: str = "process"
     profile: Profile = Profile.PURE
-    container: ContainerJob | None = None
+    container: ContainerJob = ContainerJob()
 
 
 class PrepareJob(_Job):
@@ -180,7 +180,11 @@ class ExecuteDockerHandler(ExecuteProcessHandler):
 
     def sandbox(self, job: _Job) -> Sandbox:
         """See :meth:`ExecuteProcessHandler.sandbox`."""
-        return _made("container", _checked(job.profile), container=_container(job, gpus=""))
+        return _made(
+            "container",
+            _checked(job.profile),
+            container=Container.of(confinement_of(None), job.container.image),
+        )
 
 
 class ExecuteGPUHandler(ExecuteDockerHandler):
@@ -191,7 +195,8 @@ class ExecuteGPUHandler(ExecuteDockerHandler):
 
     def sandbox(self, job: _Job) -> Sandbox:
         """See :meth:`ExecuteProcessHandler.sandbox`."""
-        return _made("container", Profile.GPU, container=_container(job))
+        container = Container.of(confinement_of(None), job.container.image, job.container.gpus)
+        return _made("container", Profile.GPU, container=container)
 
 
 def _made(name: str, profile: Profile, **options: Any) -> Sandbox:
@@ -213,18 +218,3 @@ def _checked(profile: Profile) -> Profile:
             hint="use pure or threads",
         )
     return profile
-
-
-def _container(job: _Job, **changes: str) -> Container:
-    if job.container is None:
-        raise UsageError(
-            "names no image", subject="payload.container", hint="send the fields of [execute.container]"
-        )
-    kept = confinement_of(None)
-    return Container(
-        image=job.container.image,
-        engine=kept.engine,
-        venv=Path(kept.venv) if kept.venv else None,
-        engine_options=kept.engine_options,
-        gpus=changes.get("gpus", job.container.gpus),
-    )

@@ -133,6 +133,7 @@ def confinement(config: Config) -> Confinement:
         require=table.require,
         readable=readable,
         unsafe=table.unsafe,
+        image=table.container.image,
         engine=table.container.engine,
         engine_options=table.container.engine_options,
         venv=str(table.container.venv.absolute()) if table.container.venv else None,

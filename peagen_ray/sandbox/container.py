@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
-from peagen_ray.errors import SandboxError
+from peagen_ray.errors import SandboxError, SandboxUnavailable
 from peagen_ray.handler import Confinement
 from peagen_ray.launcher import linux
 from peagen_ray.launcher.client import Launcher
@@ -53,6 +53,20 @@ class Container:
     engine_options: tuple[str, ...] = ()
     gpus: str = ""
 
+    @classmethod
+    def of(cls, kept: Confinement, image: str = "", gpus: str = "") -> Self:
+        """What a worker has; the image and the GPUs may be a task's own.
+
+        Raises:
+            SandboxUnavailable: neither names an image.
+        """
+        if not (image or kept.image):
+            raise SandboxUnavailable(
+                "no image is named", subject="sandbox container", hint="say [execute.container] image"
+            )
+        venv = Path(kept.venv) if kept.venv else None
+        return cls(image or kept.image, kept.engine, venv, kept.engine_options, gpus)
+
 
 class ContainerSandbox(Sandbox):
     """Guests in containers: no network, nothing writable but a ``/tmp`` of their own, no privileges.
@@ -63,7 +77,7 @@ class ContainerSandbox(Sandbox):
 
     Args:
         launcher: what starts the engine's client; by default the one of the task that is being handled.
-        container: what containers are made of.
+        container: what containers are made of; by default as the worker says.
         confinement: how they are kept; by default as the worker of that task keeps them.
         hash_seed: of the guests' strings; None is a random one for each.
     """
@@ -74,15 +88,15 @@ class ContainerSandbox(Sandbox):
         self,
         launcher: Launcher | None = None,
         *,
-        container: Container,
+        container: Container | None = None,
         confinement: Confinement | None = None,
         hash_seed: int | None = None,
     ) -> None:
         self._launcher = launcher
         self._confinement = confinement
-        self._container = container
+        self._container = container or Container.of(confinement_of(confinement))
         self._hash_seed = hash_seed
-        self._engine = Engine.find(container.engine)
+        self._engine = Engine.find(self._container.engine)
 
     def start(self, limits: GuestLimits, profile: Profile | None = None) -> Guest:
         """See :meth:`Sandbox.start`."""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from peagen_handlers.execute import (
     ExecuteProcessHandler,
     evaluate_id,
 )
-from peagen_ray.errors import TargetError, Unservable, WorkloadError
-from peagen_ray.handler import HandlerContext, choose, handling
+from peagen_ray.errors import SandboxError, SandboxUnavailable, TargetError, Unservable, WorkloadError
+from peagen_ray.handler import Confinement, HandlerContext, choose, handling
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox.base import GuestLimits
 from peagen_ray.sandbox.container import Container
@@ -130,14 +131,19 @@ def test_the_sandbox_of_another_wheel_is_reached_by_its_name(
     assert made == [("moon", {})]
 
 
-CONTAINER = {"image": "python:3", "engine": "podman", "venv": "/v", "engine_options": ["-x"], "gpus": "all"}
+CONTAINER = {"image": "python:3", "gpus": "all"}
+CONTAINER |= {
+    "engine": "sh -c evil",
+    "venv": "/etc",
+    "engine_options": ["--privileged"],
+}  # not a task's to say
 
 
 @pytest.mark.parametrize(
     ("handler", "sandbox", "made"),
     [
         ("process", "cpu", ("process", {})),
-        ("process", "bubblewrap", ("bubblewrap", {"venv": Path("/v")})),
+        ("process", "bubblewrap", ("bubblewrap", {})),
         (
             "docker",
             "docker",
@@ -150,28 +156,37 @@ CONTAINER = {"image": "python:3", "engine": "podman", "venv": "/v", "engine_opti
         ),
     ],
 )
-def test_each_sandbox_is_made_of_what_the_task_says(
+def test_each_sandbox_is_made_of_what_the_task_and_the_worker_say(
     file: Path, monkeypatch: pytest.MonkeyPatch, handler: str, sandbox: str, made: tuple[str, dict[str, Any]]
 ) -> None:
     found = loading(monkeypatch)
-    handle(execute(file, mode="prepare", sandbox=sandbox, container=CONTAINER), HANDLERS[handler])
+    kept = Confinement(image="other", engine="podman", engine_options=("-x",), venv="/v")
+    with handling(HandlerContext(file.parent, confinement=kept)):
+        handle(execute(file, mode="prepare", sandbox=sandbox, container=CONTAINER), HANDLERS[handler])
     assert found == [made]
 
 
 def test_a_container_without_an_image_is_told(file: Path) -> None:
     result = handle(execute(file, mode="prepare", sandbox="docker"), HANDLERS["docker"])
     assert result.data["retryable"] is False
-    assert result.data["error"]["subject"] == "payload.container"
-    result = handle(execute(file, mode="prepare", sandbox="docker", container={}), HANDLERS["docker"])
-    assert result.data["msg"].startswith("payload.container.image: ")
+    assert result.data["error"]["what"] == "no image is named"
+
+
+@pytest.mark.parametrize("profile", ["tree", "gpu"])
+def test_speed_is_not_measured_where_a_candidate_could_work_out_of_its_clock(
+    file: Path, profile: str
+) -> None:
+    result = handle(execute(file, mode="prepare", profile=profile))
+    assert result.data["error"]["type"] == "UsageError"
+    assert "pure or threads" in result.data["error"]["hint"]
 
 
 def loading(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
     """Sandboxes are asked for by name and never made; what was asked for."""
     asked: list[tuple[str, dict[str, Any]]] = []
 
-    def load(_: str, name: str) -> Callable[..., None]:
-        return lambda **options: asked.append((name, options))
+    def load(_: str, name: str) -> Callable[..., Any]:
+        return lambda **options: asked.append((name, options)) or SimpleNamespace()
 
     monkeypatch.setattr(module, "load", load)
     monkeypatch.setattr(module, "prepare", lambda *_: REFERENCE)
@@ -277,11 +292,20 @@ def test_a_missing_reference_may_be_there_when_it_is_tried_again(file: Path) -> 
 
 
 def test_without_a_launcher_there_is_no_sandbox(file: Path, tmp_path: Path) -> None:
-    with handling(HandlerContext(tmp_path)):
-        result = handle(execute(file, mode="prepare"))
+    with handling(HandlerContext(tmp_path)), pytest.raises(SandboxError, match="no launcher"):
+        handle(execute(file, mode="prepare"))
+
+
+def test_what_a_machine_lacks_is_told_and_never_tried_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Reference:
+        raise SandboxUnavailable("without seccomp", hint="use another kernel")
+
+    monkeypatch.setattr(module, "prepare", refuse)
+    result = handle(execute(file, mode="prepare"))
     assert result.data["retryable"] is False
-    assert result.data["error"]["type"] == "SandboxError"
-    assert "no launcher" in result.data["error"]["what"]
+    assert result.data["error"]["type"] == "SandboxUnavailable"
 
 
 @pytest.fixture(scope="module")
