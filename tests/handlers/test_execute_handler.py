@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from peagen_handlers.execute import (
     ExecuteProcessHandler,
     evaluate_id,
 )
-from peagen_ray.errors import TargetError, Unservable, WorkloadError
-from peagen_ray.handler import HandlerContext, choose, handling
+from peagen_ray.errors import SandboxError, TargetError, Unservable, WorkloadError
+from peagen_ray.handler import Confinement, HandlerContext, choose, handling
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox.base import GuestLimits
 from peagen_ray.sandbox.container import Container
@@ -130,14 +131,17 @@ def test_the_sandbox_of_another_wheel_is_reached_by_its_name(
     assert made == [("moon", {})]
 
 
-CONTAINER = {"image": "python:3", "engine": "podman", "venv": "/v", "engine_options": ["-x"], "gpus": "all"}
+CONTAINER = {"image": "python:3", "gpus": "two", "engine": "sh -c harm", "engine_options": ["--privileged"]}
+"""What a task says of its container, the last two in vain."""
+
+WORKER = Confinement(engine="podman", engine_options=("-x",), venv="/v")
 
 
 @pytest.mark.parametrize(
     ("handler", "sandbox", "made"),
     [
         ("process", "cpu", ("process", {})),
-        ("process", "bubblewrap", ("bubblewrap", {"venv": Path("/v")})),
+        ("process", "bubblewrap", ("bubblewrap", {})),
         (
             "docker",
             "docker",
@@ -146,15 +150,21 @@ CONTAINER = {"image": "python:3", "engine": "podman", "venv": "/v", "engine_opti
         (
             "gpu",
             "gpu",
-            ("container", {"container": Container("python:3", "podman", Path("/v"), ("-x",), "all")}),
+            ("container", {"container": Container("python:3", "podman", Path("/v"), ("-x",), "two")}),
         ),
     ],
 )
-def test_each_sandbox_is_made_of_what_the_task_says(
-    file: Path, monkeypatch: pytest.MonkeyPatch, handler: str, sandbox: str, made: tuple[str, dict[str, Any]]
+def test_each_sandbox_is_made_of_what_the_worker_grants_and_the_task_asks_for(
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    handler: str,
+    sandbox: str,
+    made: tuple[str, dict[str, Any]],
 ) -> None:
     found = loading(monkeypatch)
-    handle(execute(file, mode="prepare", sandbox=sandbox, container=CONTAINER), HANDLERS[handler])
+    with handling(HandlerContext(tmp_path, confinement=WORKER)):
+        handle(execute(file, mode="prepare", sandbox=sandbox, container=CONTAINER), HANDLERS[handler])
     assert found == [made]
 
 
@@ -170,8 +180,12 @@ def loading(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]
     """Sandboxes are asked for by name and never made; what was asked for."""
     asked: list[tuple[str, dict[str, Any]]] = []
 
-    def load(_: str, name: str) -> Callable[..., None]:
-        return lambda **options: asked.append((name, options))
+    def load(_: str, name: str) -> Callable[..., SimpleNamespace]:
+        def make(**options: Any) -> SimpleNamespace:
+            asked.append((name, options))
+            return SimpleNamespace()
+
+        return make
 
     monkeypatch.setattr(module, "load", load)
     monkeypatch.setattr(module, "prepare", lambda *_: REFERENCE)
@@ -277,11 +291,8 @@ def test_a_missing_reference_may_be_there_when_it_is_tried_again(file: Path) -> 
 
 
 def test_without_a_launcher_there_is_no_sandbox(file: Path, tmp_path: Path) -> None:
-    with handling(HandlerContext(tmp_path)):
-        result = handle(execute(file, mode="prepare"))
-    assert result.data["retryable"] is False
-    assert result.data["error"]["type"] == "SandboxError"
-    assert "no launcher" in result.data["error"]["what"]
+    with handling(HandlerContext(tmp_path)), pytest.raises(SandboxError, match="no launcher"):
+        handle(execute(file, mode="prepare"))
 
 
 @pytest.fixture(scope="module")
