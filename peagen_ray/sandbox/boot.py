@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import Final, Self
 
 from peagen_ray.launcher import framing
-from peagen_ray.launcher.jail import calls, identity, seccomp
+from peagen_ray.launcher.jail import calls, identity, landlock, seccomp
 from peagen_ray.launcher.jail.enter import set_limit
-from peagen_ray.launcher.jail.policy import Profile
+from peagen_ray.launcher.jail.policy import Layer, Profile
+from peagen_ray.launcher.jail.world import DEVICES
 from peagen_ray.sandbox import guest, keeper
 
 CHANNEL: Final = 3
@@ -29,6 +30,10 @@ CHANNEL: Final = 3
 
 KEPT: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "PYTHONHASHSEED")
 """What a guest keeps of the environment that it finds, beside what the order adds."""
+
+SCRATCH: Final = "/tmp"  # noqa: S108 - the guest's own, which nobody else sees
+SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - of a tree's own processes
+WRITABLE: Final = (SCRATCH, SHARED_MEMORY)
 
 _ORDER_LIMIT: Final = 1 << 20
 
@@ -81,11 +86,11 @@ def main(*, stdio: bool) -> None:
     order = Order.from_wire(framing.receive(channel, _ORDER_LIMIT))
     _furnish(order)
     _limit(order)
-    hello = json.dumps(whereabouts("self")).encode()
-    _confine(order)
+    place = whereabouts("self")
+    layers = _confine(order)
     if not os.access(".", os.W_OK):
         sys.exit("its /tmp cannot be written: let the image have one that everybody may write (mode 1777)")
-    framing.send(channel, hello)
+    framing.send(channel, json.dumps({"place": place, "layers": layers}).encode())
     try:
         guest.main(channel)
     except SystemExit:
@@ -121,15 +126,24 @@ def _limit(order: Order) -> None:
             set_limit(kind, amount)
 
 
-def _confine(order: Order) -> None:
-    """Give up identity and privileges, and put ourselves under the filter of the profile, for good."""
+def _confine(order: Order) -> list[str]:
+    """Give up identity and privileges, and put ourselves under the filter of the profile, for good.
+
+    Returns:
+        those of the layers that cannot be seen from outside.
+    """
     identity.gain_nothing()
     if order.uid is not None:
         identity.become(order.uid)
     if platform.machine() not in calls.ARCHITECTURES:
-        return  # the host sees that there is no filter of ours, and decides
+        return []  # the host sees that there is no filter of ours, and decides
+    profile, layers = Profile(order.profile), []
+    if landlock.version() and profile is not Profile.GPU:
+        landlock.restrict(("/",), WRITABLE, DEVICES)
+        layers.append(str(Layer.LANDLOCK))
     identity.renounce()
-    seccomp.install(seccomp.program(Profile(order.profile), platform.machine(), os.getpid()))
+    seccomp.install(seccomp.program(profile, platform.machine(), os.getpid()))
+    return layers
 
 
 def whereabouts(process: str) -> dict[str, str]:

@@ -9,14 +9,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
-from peagen_ray.errors import SandboxError, SandboxUnavailable
+from peagen_ray.errors import SandboxUnavailable
 from peagen_ray.handler import Confinement
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.launcher.jail import identity
 from peagen_ray.launcher.jail.world import DEVICES
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
+from peagen_ray.sandbox.boot import SCRATCH, SHARED_MEMORY
 from peagen_ray.sandbox.confinement import confinement_of
-from peagen_ray.sandbox.executed import SCRATCH, Booting, ExecutedGuest, order_for
+from peagen_ray.sandbox.executed import Booting, ExecutedGuest, order_for
 from peagen_ray.sandbox.interpreter import PACKAGE, Interpreter, command, site_packages
 from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
 
@@ -61,7 +62,7 @@ class BubblewrapSandbox(Sandbox):
         """See :meth:`Sandbox.start`."""
         profile = profile or self.profile
         if profile is Profile.GPU:
-            raise SandboxError(
+            raise SandboxUnavailable(
                 "has no way to a GPU", subject="sandbox bubblewrap", hint="use the sandbox gpu, a container"
             )
         kept = confinement_of(self._confinement)
@@ -74,10 +75,10 @@ class BubblewrapSandbox(Sandbox):
         )
         try:
             uid = identity.apart(booting.child.pid) if _is_root() else None
-            wanted = order_for(limits, profile, uid=uid, processes=limits.processes, path=paths)
+            wanted = order_for(limits, profile, uid=uid, processes=int(limits.processes), path=paths)
             hello = booting.greet(wanted, _PATIENCE)
             demanded = ENCLOSED | set(kept.require)
-            layers = demand(observe(hello.pid), demanded, self.NAME, lax=kept.unsafe)
+            layers = demand(observe(hello.pid) | hello.layers, demanded, self.NAME, lax=kept.unsafe)
             return ExecutedGuest(booting.child, hello.pid, limits, layers, booting.bury)
         except BaseException:
             booting.abandon()
@@ -102,7 +103,7 @@ class BubblewrapSandbox(Sandbox):
             *(word for name, value in environment.items() for word in ("--setenv", name, value)),
             *_scratch(SCRATCH, limits),
             *_root(interpreter, seen),
-            *(_scratch("/dev/shm", limits) if profile is Profile.TREE else ()),  # noqa: S108 - its own
+            *(_scratch(SHARED_MEMORY, limits) if profile.forks else ()),
             *("--remount-ro", "/", "--chdir", SCRATCH, "--"),
             *command(str(interpreter.executable), _ROOT, stdio=False),
         )
@@ -138,4 +139,4 @@ def _parents(paths: Iterable[str]) -> list[str]:
 
 
 def _scratch(path: str, limits: GuestLimits) -> tuple[str, ...]:
-    return ("--perms", "1777", "--size", str(limits.scratch_mb << 20), "--tmpfs", path)
+    return ("--perms", "1777", "--size", str(int(limits.scratch_mb) << 20), "--tmpfs", path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -17,10 +17,10 @@ from peagen_ray.launcher.client import Launcher
 from peagen_ray.launcher.jail.identity import NOBODY
 from peagen_ray.launcher.jail.policy import Layer
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
-from peagen_ray.sandbox.boot import Order, whereabouts
+from peagen_ray.sandbox.boot import SCRATCH, Order, whereabouts
 from peagen_ray.sandbox.confinement import confinement_of
 from peagen_ray.sandbox.engine import Engine, new_name
-from peagen_ray.sandbox.executed import SCRATCH, Booting, ExecutedGuest, Hello, open_files, order_for
+from peagen_ray.sandbox.executed import Booting, ExecutedGuest, Hello, open_files, order_for
 from peagen_ray.sandbox.interpreter import PACKAGE, command, site_packages
 from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
 
@@ -71,9 +71,9 @@ class Container:
 class ContainerSandbox(Sandbox):
     """Guests in containers: no network, nothing writable but a ``/tmp`` of their own, no privileges.
 
-    Nothing of the host is mounted but our package and the virtual environment, both read-only. A container is
-    removed by name when its guest is closed, by the launcher when we die before that, and at the latest by
-    whoever starts the next one here.
+    Nothing of the host is mounted but our package, the virtual environment and what is readable by
+    configuration, all read-only. A container is removed by name when its guest is closed, by the launcher when
+    we die before that, and at the latest by whoever starts the next one here.
 
     Args:
         launcher: what starts the engine's client; by default the one of the task that is being handled.
@@ -105,23 +105,23 @@ class ContainerSandbox(Sandbox):
         if self._container.gpus:
             profile = Profile.GPU  # a driver takes threads, and address space without end
         elif profile is Profile.GPU:
-            raise SandboxError("has no GPUs", subject="sandbox container", hint="use the sandbox gpu")
-        name = new_name()
-        venv = self._container.venv
+            raise SandboxUnavailable("has no GPUs", subject="sandbox container", hint="use the sandbox gpu")
+        name, venv = new_name(), self._container.venv
         paths = site_packages(venv) if venv else ()
+        seen = (*map(Path, kept.readable), *([venv] if venv else ()))
         booting = Booting(
             self._launcher,
-            self._engine.command(*self._run(name, limits, profile)),
+            self._engine.command(*self._run(name, limits, profile, seen)),
             stdio=True,
-            keep=(PACKAGE, *([venv] if venv else ())),
+            keep=(PACKAGE, *seen),
             will=self._engine.removal(name),
             remove=partial(self._engine.remove, name),
         )
         try:
             hello = self._greet(booting, order_for(limits, profile, path=paths))
-            pid = self._pid(name, hello.facts)
+            pid = self._pid(name, hello.place)
             demanded = ENCLOSED | {Layer.CGROUP} | set(kept.require)
-            layers = demand(observe(pid), demanded, self.NAME, _HINT, lax=kept.unsafe)
+            layers = demand(observe(pid) | hello.layers, demanded, self.NAME, _HINT, lax=kept.unsafe)
             return ExecutedGuest(booting.child, pid, limits, layers, booting.bury)
         except BaseException:
             booting.abandon()
@@ -156,13 +156,13 @@ class ContainerSandbox(Sandbox):
         for child in linux.children(first):
             if told and whereabouts(str(child)) == told:
                 return child
-        raise SandboxError(
+        raise SandboxUnavailable(
             "its processes cannot be seen from here, so their time and memory cannot be measured",
             subject=f"engine {self._engine.argv[0]}",
             hint="use an engine on this machine that runs containers without a virtual machine",
         )
 
-    def _run(self, name: str, limits: GuestLimits, profile: Profile) -> tuple[str, ...]:
+    def _run(self, name: str, limits: GuestLimits, profile: Profile, seen: Sequence[Path]) -> tuple[str, ...]:
         """The words of ``run``: what the sandbox is made of, then what the person adds, then the guest."""
         wanted = self._container
         seed = () if self._hash_seed is None else ("--env", f"PYTHONHASHSEED={self._hash_seed}")
@@ -172,7 +172,7 @@ class ContainerSandbox(Sandbox):
             *("--network", "none", "--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges"),
             *(("--read-only-tmpfs=false",) if self._engine.is_podman else ()),
             *(*_bounds(limits, profile), *self._user(), "--stop-signal", "KILL", "--hostname", "guest"),
-            *(*_scratch(limits, profile), "--workdir", SCRATCH, *_mounts(wanted.venv), *seed),
+            *(*_scratch(limits, profile), "--workdir", SCRATCH, *_mounts(seen), *seed),
             *(*self._gpus(), *wanted.engine_options, "--entrypoint", python, wanted.image, *arguments),
         )
 
@@ -191,8 +191,10 @@ class ContainerSandbox(Sandbox):
 
 
 def _bounds(limits: GuestLimits, profile: Profile) -> tuple[str, ...]:
-    processes = _PROCESSES if profile is Profile.PURE else min(_PROCESSES, limits.processes + _OWN_PROCESSES)
-    memory, files = f"{limits.memory_mb}m", open_files(profile)
+    processes = (
+        _PROCESSES if profile is Profile.PURE else min(_PROCESSES, int(limits.processes) + _OWN_PROCESSES)
+    )
+    memory, files = f"{int(limits.memory_mb)}m", open_files(profile)
     return (
         *("--pids-limit", str(processes), "--memory", memory, "--memory-swap", memory),
         *("--ulimit", f"nofile={files}:{files}", "--ulimit", "core=0:0"),
@@ -201,12 +203,12 @@ def _bounds(limits: GuestLimits, profile: Profile) -> tuple[str, ...]:
 
 def _scratch(limits: GuestLimits, profile: Profile) -> tuple[str, ...]:
     """The only places that can be written: ``/tmp``, and shared memory for what may have processes."""
-    tmpfs = ("--tmpfs", f"{SCRATCH}:rw,nosuid,nodev,mode=1777,size={limits.scratch_mb}m")
+    tmpfs = ("--tmpfs", f"{SCRATCH}:rw,nosuid,nodev,mode=1777,size={int(limits.scratch_mb)}m")
     if profile.forks:
-        return (*tmpfs, "--ipc", "private", "--shm-size", f"{limits.scratch_mb}m")
+        return (*tmpfs, "--ipc", "private", "--shm-size", f"{int(limits.scratch_mb)}m")
     return (*tmpfs, "--ipc", "none")
 
 
-def _mounts(venv: Path | None) -> tuple[str, ...]:
-    ours = ("--volume", f"{PACKAGE}:{_ROOT}/{PACKAGE.name}:ro")
-    return (*ours, "--volume", f"{venv}:{venv}:ro") if venv else ours
+def _mounts(seen: Sequence[Path]) -> tuple[str, ...]:
+    mounts = {PACKAGE: f"{_ROOT}/{PACKAGE.name}", **{path: str(path) for path in seen}}
+    return tuple(word for path, place in mounts.items() for word in ("--volume", f"{path}:{place}:ro"))

@@ -21,10 +21,8 @@ from peagen_ray.launcher.client import Child, Launcher, SpawnSpec
 from peagen_ray.launcher.jail.policy import Profile
 from peagen_ray.launcher.spec import Exit
 from peagen_ray.sandbox.base import GuestLimits
-from peagen_ray.sandbox.boot import Order
+from peagen_ray.sandbox.boot import SCRATCH, Order
 from peagen_ray.sandbox.conversation import ConversationGuest
-
-SCRATCH: Final = "/tmp"  # noqa: S108 - the guest's own, which nobody else sees
 
 _ENVIRONMENT: Final = (
     ("HOME", SCRATCH),
@@ -63,11 +61,13 @@ class Hello(NamedTuple):
 
     Attributes:
         pid: the process that said it, as seen from here; of the engine's client, if it came by one.
-        facts: its ``boot.whereabouts``, told before it has met anything untrusted.
+        place: its ``boot.whereabouts``; told, like the layers, before it has met anything untrusted.
+        layers: those of its layers that cannot be seen from here.
     """
 
     pid: int
-    facts: dict[str, str]
+    place: dict[str, str]
+    layers: frozenset[str]
 
 
 class Booting:
@@ -121,9 +121,9 @@ class Booting:
             pid = _sender(channel)
             hello = json.loads(self.child.receive(_HELLO_LIMIT, deadline))
             channel.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 0)
-        except (LaunchError, ValueError, OSError) as error:
+            return Hello(pid, hello["place"], frozenset(hello["layers"]))
+        except (LaunchError, ValueError, TypeError, KeyError, OSError) as error:
             raise SandboxError(f"no guest was started: {self._last_words(error)}") from error
-        return Hello(pid, hello)
 
     def bury(self) -> None:
         """Remove what the program left, once it is gone."""
@@ -148,8 +148,8 @@ def order_for(limits: GuestLimits, profile: Profile, **more: Any) -> Order:
     """What a guest under those limits is told; ``more`` are further fields of the order."""
     return Order(
         profile=profile.value,
-        address_space=None if profile is Profile.GPU else limits.memory_mb << 20,
-        file_bytes=limits.scratch_mb << 20,
+        address_space=None if profile is Profile.GPU else int(limits.memory_mb) << 20,
+        file_bytes=int(limits.scratch_mb) << 20,
         open_files=open_files(profile),
         environment=_ENVIRONMENT,
         **more,

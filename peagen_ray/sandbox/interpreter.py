@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import peagen_ray
-from peagen_ray.errors import SandboxError
+from peagen_ray.errors import SandboxUnavailable
 
 FLAGS: Final = ("-s", "-P", "-S", "-B", "-X", "utf8")
 """Nothing on its path but the standard library, and nothing written; ``-I`` would ignore ``PYTHONHASHSEED``."""
@@ -63,10 +63,10 @@ def command(executable: str, root: str, *, stdio: bool) -> tuple[str, ...]:
 
 
 def site_packages(venv: Path) -> tuple[str, ...]:
-    """The directories of a virtual environment from which packages are imported; raises SandboxError."""
+    """The directories of a virtual environment from which packages are imported; raises SandboxUnavailable."""
     found = tuple(map(str, sorted(venv.glob("lib/python*/site-packages"))))
     if not found:
-        raise SandboxError(
+        raise SandboxUnavailable(
             "is no virtual environment", subject=str(venv), hint="make one: python -m venv DIRECTORY"
         )
     return found

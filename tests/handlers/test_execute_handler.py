@@ -131,12 +131,10 @@ def test_the_sandbox_of_another_wheel_is_reached_by_its_name(
     assert made == [("moon", {})]
 
 
-CONTAINER = {"image": "python:3", "gpus": "all"}
-CONTAINER |= {
-    "engine": "sh -c evil",
-    "venv": "/etc",
-    "engine_options": ["--privileged"],
-}  # not a task's to say
+CONTAINER = {"image": "python:3", "gpus": "two", "engine": "sh -c harm", "engine_options": ["--privileged"]}
+"""What a task says of its container, the last two in vain."""
+
+WORKER = Confinement(engine="podman", engine_options=("-x",), venv="/v")
 
 
 @pytest.mark.parametrize(
@@ -152,16 +150,20 @@ CONTAINER |= {
         (
             "gpu",
             "gpu",
-            ("container", {"container": Container("python:3", "podman", Path("/v"), ("-x",), "all")}),
+            ("container", {"container": Container("python:3", "podman", Path("/v"), ("-x",), "two")}),
         ),
     ],
 )
-def test_each_sandbox_is_made_of_what_the_task_and_the_worker_say(
-    file: Path, monkeypatch: pytest.MonkeyPatch, handler: str, sandbox: str, made: tuple[str, dict[str, Any]]
+def test_each_sandbox_is_made_of_what_the_worker_grants_and_the_task_asks_for(
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    handler: str,
+    sandbox: str,
+    made: tuple[str, dict[str, Any]],
 ) -> None:
     found = loading(monkeypatch)
-    kept = Confinement(image="other", engine="podman", engine_options=("-x",), venv="/v")
-    with handling(HandlerContext(file.parent, confinement=kept)):
+    with handling(HandlerContext(tmp_path, confinement=WORKER)):
         handle(execute(file, mode="prepare", sandbox=sandbox, container=CONTAINER), HANDLERS[handler])
     assert found == [made]
 
@@ -185,8 +187,12 @@ def loading(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]
     """Sandboxes are asked for by name and never made; what was asked for."""
     asked: list[tuple[str, dict[str, Any]]] = []
 
-    def load(_: str, name: str) -> Callable[..., Any]:
-        return lambda **options: asked.append((name, options)) or SimpleNamespace()
+    def load(_: str, name: str) -> Callable[..., SimpleNamespace]:
+        def make(**options: Any) -> SimpleNamespace:
+            asked.append((name, options))
+            return SimpleNamespace()
+
+        return make
 
     monkeypatch.setattr(module, "load", load)
     monkeypatch.setattr(module, "prepare", lambda *_: REFERENCE)

@@ -20,6 +20,7 @@ import pytest
 from programs import EVALUATE, LIMITS, load, observed, value
 
 from peagen_ray.errors import SandboxError
+from peagen_ray.handler import Confinement
 from peagen_ray.launcher import linux
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox import keeper
@@ -64,7 +65,8 @@ def argv(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         monkeypatch.setattr(os, "geteuid", lambda: uid)
         monkeypatch.setattr(os, "getegid", lambda: uid)
         sandbox = ContainerSandbox(container=container)
-        return list(sandbox._run("peagen-x", limits or GuestLimits(), profile))
+        seen = [container.venv] if container.venv else []
+        return list(sandbox._run("peagen-x", limits or GuestLimits(), profile, seen))
 
     return make
 
@@ -212,11 +214,12 @@ def f(x):
 
 def test_the_first_process_of_a_container_is_out_of_a_guests_reach(containers: ContainerSandbox) -> None:
     source = """
-import os, signal
+import contextlib, os, signal
 
 def f(x):
     for number in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM, signal.SIGINT):
-        os.kill(1, number)
+        with contextlib.suppress(PermissionError):
+            os.kill(1, number)
     try:
         os.open('/proc/1/mem', os.O_RDWR)
     except PermissionError:
@@ -234,6 +237,20 @@ def test_packages_of_a_virtual_environment_can_be_imported_and_not_changed(
     with load(sandbox, EVALUATE) as guest:
         assert value(guest, "__import__('grown').WEIGHT") == 7
         assert value(guest, f"os.access({str(venv)!r}, os.W_OK)") is False
+
+
+def test_what_the_worker_lets_be_read_can_be_read(
+    launcher: Launcher, container: Container, tmp_path: Path
+) -> None:
+    (tmp_path / "table.txt").write_text("6 * 7")
+    (tmp_path / "table.txt").chmod(0o644)
+    tmp_path.chmod(0o755)
+    kept = Confinement(readable=(str(tmp_path),), ceiling={"processes": 8.0, "scratch_mb": 2.0})
+    sandbox = ContainerSandbox(launcher, container=container, confinement=kept)
+    with load(sandbox, EVALUATE) as guest:
+        assert value(guest, f"open({str(tmp_path / 'table.txt')!r}).read()") == "6 * 7"
+        assert value(guest, f"os.access({str(tmp_path)!r}, os.W_OK)") is False
+        assert value(guest, "os.statvfs('/tmp').f_blocks * os.statvfs('/tmp').f_frsize") == 2 << 20
 
 
 def test_a_keeper_that_is_not_the_first_process_ends_before_it_can_do_harm() -> None:

@@ -14,6 +14,7 @@ from programs import EVALUATE, LIMITS, load, observed, value
 
 import peagen_ray
 from peagen_ray.errors import SandboxError
+from peagen_ray.launcher.jail import landlock
 from peagen_ray.launcher.jail.policy import Layer
 from peagen_ray.sandbox.base import GuestFailed, Profile, Sandbox
 from peagen_ray.sandbox.boot import Order
@@ -184,6 +185,7 @@ def test_the_layers_are_those_that_the_kernel_tells_of(enclosure: Sandbox) -> No
     with load(enclosure, EVALUATE) as guest:
         assert guest.layers >= ENCLOSED
         assert (Layer.CGROUP in guest.layers) == (enclosure.NAME == "container")
+        assert (Layer.LANDLOCK in guest.layers) == bool(landlock.version())
 
 
 def test_threads_are_there_for_who_may_have_them(enclosure: Sandbox) -> None:
