@@ -74,6 +74,17 @@ def tally(numbers: list[int]) -> int:
         "tally",
         _WORKLOAD,
     ),
+    "peek": Subject(
+        """
+def peek(numbers: list[int]) -> int:
+    result = 0
+    for number in numbers[: len(numbers) // 20]:
+        result = result + number
+    return result
+""",
+        "peek",
+        _WORKLOAD,
+    ),
     "digits": Subject(
         """
 def digits(number: int) -> int:
@@ -87,7 +98,7 @@ def digits(number: int) -> int:
     ),
 }
 """What liars pretend to improve: one that returns its answer, one that leaves it in its argument, one whose inputs cost
-as much to send as to work on, and one that has to be repeated to be timed."""
+as much to send as to work on, one whose inputs cost far more than that, and one that has to be repeated to be timed."""
 
 HONEST: Final = "def total(numbers):\n    return sum(numbers)\n"
 

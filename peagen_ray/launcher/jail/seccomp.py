@@ -123,8 +123,7 @@ def _examined(profile: Profile, pid: int) -> Iterable[tuple[str, list[Instructio
         )
         for name in ("kill", "tgkill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo"):
             yield name, _only(0, [pid], errno.EPERM)
-    for name in ("prlimit64", "sched_setaffinity"):
-        yield name, _only(0, [0], errno.EPERM)
+    yield "prlimit64", _only(0, [0], errno.EPERM)
     yield "socketpair", _only(0, [_AF_UNIX], errno.EAFNOSUPPORT)
     yield "prctl", _only(0, _PRCTL_ALLOWED, errno.EPERM)
     yield "ioctl", _none_of(1, (*_TERMINAL_IOCTLS, *_OWNER_IOCTLS), errno.EPERM)

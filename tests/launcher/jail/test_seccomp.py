@@ -141,6 +141,7 @@ def test_what_is_examined_by_its_argument(profile: Profile, machine: str) -> Non
         assert prisoner.call("fcntl", 1, owner) == errno.EPERM
     assert prisoner.call("prlimit64", 0) == ALLOWED
     assert prisoner.call("prlimit64", PID) == errno.EPERM
+    assert prisoner.call("sched_setaffinity", 0) == errno.EPERM, "it stays on the core that it was put on"
 
 
 def test_no_call_is_in_two_groups_and_each_has_a_number() -> None:
