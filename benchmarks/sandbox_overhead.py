@@ -11,28 +11,34 @@ from __future__ import annotations
 import argparse
 import json
 import pickle
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from peagen_ray.errors import SandboxError
-from peagen_ray.handler import Confinement
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox.base import GuestLimits, Sandbox
 from peagen_ray.sandbox.bubblewrap import BubblewrapSandbox
 from peagen_ray.sandbox.container import Container, ContainerSandbox
+from peagen_ray.sandbox.engine import Engine
 from peagen_ray.sandbox.examination import Unconfined
 from peagen_ray.sandbox.process import GUEST, ProcessSandbox
 from peagen_ray.sandbox.reference import Subject, run
+from peagen_ray.testing.container_image import image as image_of_python
 from peagen_ray.workload.target import Call
 
 SOURCE = "def f(x):\n    return x\n"
 CALL = pickle.dumps(Call((1,)))
 LIMITS = GuestLimits()
+PROCESSES = min(4096, resource.getrlimit(resource.RLIMIT_NPROC)[1] % (1 << 63))
+LIMITED = ("--ulimit", f"nproc={PROCESSES}:{PROCESSES}")
+"""An engine's own default may be more than it is allowed to set."""
 
 
 def guest(sandbox: Sandbox) -> Callable[[], None]:
@@ -52,26 +58,35 @@ def bwrap_cold() -> Callable[[], None]:
     return lambda: subprocess.run([*command, str(python), "-I", "-S", "-c", "pass"], check=True) and None
 
 
-def contestants(launcher: Launcher, options: argparse.Namespace) -> dict[str, Callable[[], None]]:
+def contestants(launcher: Launcher, image: str) -> dict[str, Callable[[], None]]:
     found = {"bare": guest(Unconfined(launcher)), "jailed": guest(ProcessSandbox(launcher))}
     if shutil.which("bwrap"):
         found |= {"bwrap_cold": bwrap_cold(), "bubblewrap": guest(BubblewrapSandbox(launcher))}
-    if options.image:
-        container = Container(options.image, engine_options=tuple(options.engine_option))
-        found["container"] = guest(ContainerSandbox(launcher, container=container, confinement=Confinement()))
+    if image:
+        container = Container(image, engine_options=LIMITED)
+        found["container"] = guest(ContainerSandbox(launcher, container=container))
     return found
+
+
+@contextmanager
+def an_image() -> Iterator[str]:
+    """An image made from this interpreter; "" where there is no engine."""
+    try:
+        engine = Engine.find()
+    except SandboxError as error:
+        sys.stderr.write(f"containers are left out: {error}\n")
+        yield ""
+        return
+    with image_of_python(engine) as name:
+        yield name
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument(
-        "--image", default="", help="an image with Python; without one containers are left out"
-    )
-    parser.add_argument("--engine-option", action="append", default=[])
     options = parser.parse_args()
-    with Launcher.start([GUEST]) as launcher:
-        todo = contestants(launcher, options)
+    with Launcher.start([GUEST]) as launcher, an_image() as name:
+        todo = contestants(launcher, name)
         taken: dict[str, list[float]] = {name: [] for name in todo}
         for number in range(options.rounds + 2):
             for name, once in todo.items():
@@ -91,7 +106,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except SandboxError as error:
-        sys.exit(str(error))
+    main()

@@ -9,7 +9,6 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from container_image import image
 from programs import missing, need
 
 from peagen_ray.errors import SandboxError
@@ -20,6 +19,7 @@ from peagen_ray.sandbox.container import Container, ContainerSandbox
 from peagen_ray.sandbox.engine import Engine
 from peagen_ray.sandbox.process import ProcessSandbox
 from peagen_ray.sandbox.reference import Reference, Subject, prepare
+from peagen_ray.testing.container_image import image
 
 SLOW_SUM = """
 def total(numbers: list[int]) -> int:
