@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from peagen_ray.errors import AmbiguousHandler, Unservable
 from peagen_ray.launcher.client import Launcher
@@ -24,12 +24,26 @@ class Confinement:
         require: layers of isolation that may not be missing, beside those that no guest goes without.
         readable: paths that guests may read, beside Python's own libraries.
         unsafe: go without layers that this machine lacks, in place of refusing.
+        image: the image that containers are made of where a task names none.
+        engine: the command line of the container engine; "" is docker or podman, whichever answers.
+        engine_options: further options of its ``run``.
+        venv: a virtual environment whose packages guests of executed sandboxes may import.
     """
 
     ceiling: Mapping[str, float] = field(default_factory=dict)
     require: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
     unsafe: bool = False
+    image: str = ""
+    engine: str = ""
+    engine_options: tuple[str, ...] = ()
+    venv: str | None = None
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        """Read what ``dataclasses.asdict`` made and JSON carried."""
+        lists = {name: tuple(fields[name]) for name in ("require", "readable", "engine_options")}
+        return cls(**{**fields, **lists})
 
 
 @dataclass(frozen=True)

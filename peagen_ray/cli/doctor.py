@@ -38,6 +38,7 @@ def doctor(
     Example: peagen-ray doctor --sandbox
     """
     from peagen_ray.plugins import Group, names
+    from peagen_ray.runtime.local import confinement
     from peagen_ray.sandbox.examination import examine_all
     from peagen_ray.sandbox.process import ProcessSandbox
 
@@ -50,7 +51,7 @@ def doctor(
         console.print(f"would run the probes unconfined and in {', '.join(known)}")
         return
     try:
-        unconfined, found = examine_all(known, Path.cwd())
+        unconfined, found = examine_all(known, Path.cwd(), confinement(state(context).load({}).config))
     except OSError as error:
         hint = "run it in a directory that you may write to"
         raise PeagenError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -225,7 +226,7 @@ class EvolveTable(Table):
     mutator: str = Field(default="auto", min_length=1)
     """auto, genetic, or the name of a plugin"""
     backend: str = Field(default="cpu", min_length=1)
-    """execution sandbox tag: cpu, docker or gpu"""
+    """execution sandbox tag: cpu, docker or gpu; or a sandbox by its name, such as bubblewrap"""
     entry_fn: str = ""
     """the function or Class.method to improve; empty means the whole module"""
     generation_size: int = Field(default=10, ge=1)
@@ -242,6 +243,21 @@ class EvolveTable(Table):
     """a sentence of your own that is added to every prompt"""
     stop: StopTable = StopTable()
     archive: ArchiveTable = ArchiveTable()
+
+
+class ContainerTable(Table):
+    """``[execute.container]``: what candidates run in when ``[evolve] backend`` is docker or gpu."""
+
+    engine: str = ""
+    """docker, podman or another command that takes their arguments; empty means whichever of those answers"""
+    image: str = Field(default=f"python:{sys.version_info.major}.{sys.version_info.minor}-slim", min_length=1)
+    """an image with python3, of this Python's version; it must be there already, nothing is pulled"""
+    venv: LaxPath | None = None
+    """a virtual environment whose packages candidates may import, mounted read-only; in bubblewrap too"""
+    engine_options: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = ()
+    """further options of the engine's run command, one word each"""
+    gpus: str = Field(default="all", min_length=1)
+    """the GPUs that backend gpu uses, as the engine names them"""
 
 
 class ExecuteTable(Table):
@@ -267,6 +283,7 @@ class ExecuteTable(Table):
     """files and directories that candidates may read, beside Python's own libraries"""
     unsafe: bool = False
     """run candidates without the layers that this machine lacks, in place of refusing"""
+    container: ContainerTable = ContainerTable()
 
 
 class EvaluateTable(Table):

@@ -51,10 +51,7 @@ class Order:
         """Read what :meth:`to_wire` wrote."""
         fields = json.loads(message)
         task, offered = Task.from_wire(fields.pop("task")), frozenset(fields.pop("offered"))
-        kept = fields.pop("confinement")
-        confinement = Confinement(
-            kept["ceiling"], tuple(kept["require"]), tuple(kept["readable"]), kept["unsafe"]
-        )
+        confinement = Confinement.from_wire(fields.pop("confinement"))
         return cls(task=task, offered=offered, confinement=confinement, **fields)
 
 

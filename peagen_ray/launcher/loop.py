@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from peagen_ray.errors import LaunchError
 from peagen_ray.launcher import child
-from peagen_ray.launcher.burial import Sweeper, bury
+from peagen_ray.launcher.burial import Sweeper, bury, execute_will
 from peagen_ray.launcher.jail.cgroup import Group
 from peagen_ray.launcher.scratch import remove_tree
 from peagen_ray.launcher.spec import FAREWELL, REQUEST_LIMIT, SpawnSpec
@@ -39,6 +39,7 @@ class _Record:
     pid: int
     pidfd: int
     scratch: Path
+    will: tuple[str, ...]
     connection: socket.socket
     base: _Base
     nested: _Base | None
@@ -142,7 +143,7 @@ class Loop:
             raise
         nested = _Base(ours) if ours else None
         alarm = group.memory_alarm() if group else None
-        record = _Record(pid, pidfd, spec.scratch, connection, base, nested, group, alarm)
+        record = _Record(pid, pidfd, spec.scratch, spec.will, connection, base, nested, group, alarm)
         self._records[pid] = record
         base.children.add(record)
         self._watch(pidfd, lambda: self._end(record))
@@ -160,14 +161,17 @@ class Loop:
             self._unwatch(record.alarm)
             os.close(record.alarm)
         record.base.children.discard(record)
-        forsaken = record.base is self._root and (self._abandoned or _hung_up(record.connection))
+        gone = record.base.socket.fileno() < 0  # a handler's end of it closed with the handler
+        forsaken = self._abandoned or gone or _hung_up(record.connection)
         ended = bury(record.pid, record.pidfd)
         del self._records[record.pid]
         if record.nested:
             self._close_base(record.nested)
         self._sweeper.sweep(self._records)
         os.close(record.pidfd)
-        if forsaken:
+        if record.will and (forsaken or not self._running):
+            execute_will(record.will)
+        if forsaken and record.base is self._root:
             # What cannot be removed there is nobody to tell about.
             with suppress(OSError):
                 remove_tree(record.scratch)

@@ -55,6 +55,8 @@ class SpawnSpec:
         jail: keep it within these bounds, in place of ``limits`` and ``keep``.
         stdio: that program's channel is its standard input and output too; only what it writes to
             standard error is kept.
+        will: a program to execute when it is gone, if whoever asked for it died before it could, or ends
+            the launcher first: to remove what it left elsewhere than in its scratch directory.
     """
 
     entry: str
@@ -65,6 +67,7 @@ class SpawnSpec:
     keep: tuple[Path, ...] = ()
     argv: tuple[str, ...] = ()
     stdio: bool = False
+    will: tuple[str, ...] = ()
     jail: Jail | None = None
 
     def to_wire(self) -> bytes:
@@ -78,6 +81,7 @@ class SpawnSpec:
             "keep": [os.path.realpath(path) for path in self.keep],
             "argv": list(self.argv),
             "stdio": self.stdio,
+            "will": list(self.will),
             "jail": None if self.jail is None else self.jail.to_wire(),
         }
         request = json.dumps(fields).encode()
@@ -103,6 +107,7 @@ class SpawnSpec:
                 keep=tuple(map(Path, fields["keep"])),
                 argv=tuple(map(str, fields["argv"])),
                 stdio=bool(fields["stdio"]),
+                will=tuple(map(str, fields["will"])),
                 jail=None if fields["jail"] is None else Jail.from_wire(fields["jail"]),
             )
             module, function = ("-", "-") if spec.argv else spec.entry.split(":")

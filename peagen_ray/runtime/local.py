@@ -36,12 +36,20 @@ class LocalFabric:
         config: the effective configuration.
         concurrency: tasks at a time.
         keep: directories that tasks must see although they lie under ``/tmp``.
+        offered: capability tags that the worker offers, if not those configured.
     """
 
-    def __init__(self, config: Config, concurrency: int, keep: tuple[Path, ...]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        concurrency: int,
+        keep: tuple[Path, ...],
+        offered: frozenset[str] | None = None,
+    ) -> None:
         self._config = config
         self._concurrency = concurrency
         self._keep = keep
+        self._offered = config.worker.defaults.caps if offered is None else offered
         self._results = open_results(config)
         self._stack = ExitStack()
         self._problems: list[str] = []
@@ -57,7 +65,7 @@ class LocalFabric:
             runner = OneShotRunner(
                 self.launcher,
                 "inline",
-                self._config.worker.defaults.caps,
+                self._offered,
                 keep=self._keep,
                 isolation=self._config.worker.defaults.isolation,
                 confinement=confinement(self._config),
@@ -66,7 +74,7 @@ class LocalFabric:
                 self.queue,
                 handlers,
                 runner,
-                self._config.worker.defaults.caps,
+                self._offered,
                 self._concurrency,
                 on_result=self._keep_record,
             )
@@ -120,7 +128,16 @@ def confinement(config: Config) -> Confinement:
     ceiling = {_LIMITS.get(name, name): value for name, value in config.worker.limits if value is not None}
     table = config.execute
     readable = tuple(str(path.absolute()) for path in table.readable)
-    return Confinement(ceiling, table.require, readable, table.unsafe)
+    return Confinement(
+        ceiling=ceiling,
+        require=table.require,
+        readable=readable,
+        unsafe=table.unsafe,
+        image=table.container.image,
+        engine=table.container.engine,
+        engine_options=table.container.engine_options,
+        venv=str(table.container.venv.absolute()) if table.container.venv else None,
+    )
 
 
 def open_queue(config: Config) -> TaskQueue:

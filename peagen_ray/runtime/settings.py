@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from peagen_ray.config.model import Config
 from peagen_ray.errors import TargetError, UsageError, WorkloadError
@@ -94,6 +94,10 @@ class RunRequest:
             scratch_mb=table.scratch_mb,
             processes=table.processes,
         )
+
+    def container(self) -> dict[str, Any]:
+        """What a task may say of its container; the engine and what is mounted are the worker's own."""
+        return self.config.execute.container.model_dump(mode="json", include={"image", "gpus"})
 
     def mutator(self) -> str:
         """The mutator's name, ``auto`` resolved.

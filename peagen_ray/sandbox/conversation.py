@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from peagen_ray.launcher import framing
 from peagen_ray.launcher.process import Child
+from peagen_ray.launcher.spec import Exit
 from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits
 from peagen_ray.sandbox.messages import pack, unpack
 
@@ -142,7 +143,7 @@ class ConversationGuest(Guest):
     def _died(self) -> GuestFailed:
         if self._closed:
             return GuestFailed("error", "it has been ended")
-        gone = self._child.wait(5.0) or self._child.kill()
+        gone = self._ended()
         last = self._child.output()[1].strip().splitlines()[-1:]
         reason = ": ".join([gone.reason, *last])[:500]
         outcome = next((known for name, known in _SIGNALS.items() if name in gone.reason), None)
@@ -150,6 +151,10 @@ class ConversationGuest(Guest):
             outcome = "memory"
         outcome = outcome or ("killed" if gone.signal else "error")
         return self._failed(outcome, reason)
+
+    def _ended(self) -> Exit:
+        """How the guest ended; it is ended if it has not."""
+        return self._child.wait(5.0) or self._child.kill()
 
     def _status(self, field: str) -> int:
         with suppress(OSError):

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from peagen_ray.errors import PluginError, SandboxError
-from peagen_ray.handler import HandlerContext, handling
+from peagen_ray.handler import Confinement, HandlerContext, handling
 from peagen_ray.launcher.client import Launcher, SpawnSpec
 from peagen_ray.launcher.jail import calls
 from peagen_ray.plugins import Group, load
@@ -95,7 +95,7 @@ class Unconfined(Sandbox):
     def __init__(self, launcher: Launcher) -> None:
         self._launcher = launcher
 
-    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:  # noqa: ARG002
+    def start(self, limits: GuestLimits, profile: Profile | None = None) -> Guest:  # noqa: ARG002
         """A guest that may do what we may; the limits bind only the conversation."""
         scratch = Path(tempfile.mkdtemp(prefix="peagen-guest-"))
         child = self._launcher.spawn(SpawnSpec(f"{GUEST}:main", scratch))
@@ -181,9 +181,9 @@ def examine(sandbox: Sandbox, facts: Facts, probes: Sequence[Probe] = PROBES) ->
 
 
 def examine_all(
-    names: Sequence[str], workspace: Path, probes: Sequence[Probe] = PROBES
+    names: Sequence[str], workspace: Path, confinement: Confinement, probes: Sequence[Probe] = PROBES
 ) -> tuple[Examination, list[Examination]]:
-    """Examine the sandboxes that are registered under those names.
+    """Examine the sandboxes that are registered under those names, as a worker with that confinement has them.
 
     Returns:
         what the probes can do unconfined, and an examination of each.
@@ -194,14 +194,14 @@ def examine_all(
     """
     with Launcher.start([GUEST]) as launcher, bait(workspace) as facts:
         unconfined = examine(Unconfined(launcher), facts, probes)
-        with handling(HandlerContext(workspace, launcher=launcher)):
+        with handling(HandlerContext(workspace, launcher=launcher, confinement=confinement)):
             return unconfined, [_examine_named(name, facts, probes) for name in names]
 
 
 def _examine_named(name: str, facts: Facts, probes: Sequence[Probe]) -> Examination:
     try:
         sandbox: Sandbox = load(Group.SANDBOXES, name)()
-    except PluginError as error:
+    except (PluginError, SandboxError) as error:
         return Examination(name, error.what, error.hint)
     return examine(sandbox, facts, probes)
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
-from peagen_ray.errors import ConfigError, LackingLayer, LaunchError, SandboxError, SandboxUnavailable
+from peagen_ray.errors import LackingLayer, LaunchError, SandboxError, SandboxUnavailable
 from peagen_ray.handler import Confinement, current
 from peagen_ray.launcher.client import Launcher, SpawnSpec
-from peagen_ray.launcher.jail.policy import Jail, Layer
+from peagen_ray.launcher.jail.policy import Jail
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
+from peagen_ray.sandbox.confinement import confinement_of, layers
 from peagen_ray.sandbox.conversation import ConversationGuest
 
 GUEST: Final = "peagen_ray.sandbox.guest"
@@ -85,26 +86,3 @@ class ProcessSandbox(Sandbox):
                 yield type(self)(launcher, confinement=self._confinement, profile=self.profile)
         except LaunchError as error:
             raise SandboxError(str(error)) from error
-
-
-def confinement_of(given: Confinement | None) -> Confinement:
-    """What was given, else how the worker of the task that is being handled keeps untrusted code."""
-    if given is not None:
-        return given
-    try:
-        return current().confinement
-    except LookupError:
-        return Confinement()
-
-
-def layers(names: Collection[str]) -> frozenset[Layer]:
-    """The layers of those names; raises ConfigError."""
-    known = {str(layer) for layer in Layer}
-    for name in names:
-        if name not in known:
-            raise ConfigError(
-                "is no layer of isolation",
-                subject=f"[execute] require: {name}",
-                hint=", ".join(sorted(known)),
-            )
-    return frozenset(map(Layer, names))

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from peagen_ray.cli.boundary import run
+from peagen_ray.handler import Confinement
 from peagen_ray.sandbox import examination
 from peagen_ray.sandbox.examination import Examination, Finding, State
 from peagen_ray.sandbox.probes import PROBES
@@ -33,7 +34,10 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def pretend(monkeypatch: pytest.MonkeyPatch, *found: Examination) -> None:
-    def examine_all(names: Sequence[str], workspace: Path) -> tuple[Examination, list[Examination]]:
+    def examine_all(
+        names: Sequence[str], workspace: Path, confinement: Confinement
+    ) -> tuple[Examination, list[Examination]]:
+        assert confinement.image
         assert "process" in names
         assert workspace == Path.cwd()
         return FREE, list(found)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,13 @@ DEFAULTS = {
         "require": [],
         "readable": [],
         "unsafe": False,
+        "container": {
+            "engine": "",
+            "image": f"python:{sys.version_info.major}.{sys.version_info.minor}-slim",
+            "venv": None,
+            "engine_options": [],
+            "gpus": "all",
+        },
     },
     "selector": {},
     "evaluate": {"pool": "default", "metric": "speed_ms"},
@@ -184,6 +192,8 @@ def test_lists_are_understood_as_lists() -> None:
         ("execute.timeout_s", 0),
         ("execute.memory_mb", 1),
         ("execute.output_kb", 0),
+        ("execute.container.image", ""),
+        ("execute.container.gpus", ""),
         ("selector.epsilon", 3),
         ("selector", []),
         ("evaluate.metric", ""),

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from peagen_ray.errors import SandboxError
+from peagen_ray.handler import Confinement
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.examination import Facts, State, Unconfined, attempt, bait, examine, examine_all
@@ -125,7 +126,7 @@ def test_a_sandbox_in_which_nothing_works_stops_nothing(unconfined: Unconfined, 
 
 def test_every_registered_sandbox_is_examined_beside_none_at_all(tmp_path: Path) -> None:
     chosen = [probe for probe in PROBES if probe.name in {"fork", "tcp"}]
-    free, (process, missing) = examine_all(["process", "no-such-sandbox"], tmp_path, chosen)
+    free, (process, missing) = examine_all(["process", "no-such-sandbox"], tmp_path, Confinement(), chosen)
     assert [each.state for each in free.findings] == [State.POSSIBLE] * 2
     assert not free.holds
     assert [each.state for each in process.findings] == [State.BLOCKED] * 2
