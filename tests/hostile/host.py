@@ -22,4 +22,9 @@ class Host:
         return self.judge.verdict("screening", "total", "pure", HONEST).outcome == "ok"
 
     def traces(self) -> scan.Traces:
+        """What there is now."""
         return scan.traces(self.workspace)
+
+    def left_since(self, before: scan.Traces) -> dict[str, list[str]]:
+        """What there is and was not there before."""
+        return scan.left(before, self.workspace)

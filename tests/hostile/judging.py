@@ -12,26 +12,20 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
+
+from sandboxes import SANDBOXES, UNCONFINED
 
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox import reference
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.examination import Facts, bait
 from peagen_ray.sandbox.measure import Verdict, confirm, screen
+from peagen_ray.sandbox.process import GUEST
 from peagen_ray.sandbox.reference import Reference, Subject, prepare
 
 CHECKOUT: Final = Path(__file__).parents[2]
-
-SANDBOXES: Final = {
-    "process": "peagen_ray.sandbox.process:ProcessSandbox",
-}
-"""Name → class, made with a launcher. A line here is all that it takes for a sandbox to be tried by every liar."""
-
-UNCONFINED: Final = {"none": "peagen_ray.sandbox.examination:Unconfined"}
-"""No sandbox, to see that what the liars try can be done."""
 
 LIMITS: Final = GuestLimits(wall_s=1.0, cpu_s=20.0, memory_mb=256, output_kb=256, scratch_mb=4, processes=16)
 
@@ -165,7 +159,6 @@ class Judge:
 @contextmanager
 def judging(name: str, workspace: Path) -> Iterator[Judge]:
     """A judge in this process, with bait laid out in ``workspace``."""
-    module, _, kind = {**SANDBOXES, **UNCONFINED}[name].partition(":")
     (workspace / "tmp").mkdir()
     tempfile.tempdir = str(workspace / "tmp")
     usual, reference._LOAD_WALL_S = reference._LOAD_WALL_S, _LOAD_WALL_S
@@ -175,13 +168,12 @@ def judging(name: str, workspace: Path) -> Iterator[Judge]:
             home = Path(facts.file).parent / "home"
             (home / ".ssh").mkdir(parents=True)
             (home / ".ssh" / "id_ed25519").write_text(facts.secret)
-            with Launcher.start(["peagen_ray.sandbox.guest"]) as launcher:
-                sandbox: Sandbox = getattr(import_module(module), kind)(launcher)
+            make = {**SANDBOXES, **UNCONFINED}[name]
+            with Launcher.start([GUEST]) as launcher, make(launcher) as sandbox, Homes(sandbox) as homes:
                 made = {name: prepare(each, sandbox, LIMITS, seed=7) for name, each in SUBJECTS.items()}
-                with Homes(sandbox) as homes:
-                    judge = Judge(sandbox, homes, facts, made)
-                    judge.warm_up()
-                    yield judge
+                judge = Judge(sandbox, homes, facts, made)
+                judge.warm_up()
+                yield judge
     finally:
         tempfile.tempdir = None
         reference._LOAD_WALL_S = usual

@@ -7,13 +7,14 @@ variable that our launchers pass on to all they start, and that can be read from
 from __future__ import annotations
 
 import os
-import re
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
 from peagen_ray.launcher import linux
+from peagen_ray.launcher.jail import cgroup
 
 LEFT_BEHIND: Final = "left-behind"
 
@@ -32,6 +33,8 @@ _PLACES: Final = (
     "/etc",
     "/usr",
 )
+
+_PAUSE_S: Final = 0.02
 
 Traces = Mapping[str, frozenset[str]]
 
@@ -59,9 +62,18 @@ def traces(*workspaces: Path) -> Traces:
     }
 
 
-def left(before: Traces, after: Traces) -> dict[str, list[str]]:
-    """What is there after that was not there before; empty if nothing is."""
-    return {kind: sorted(after[kind] - before[kind]) for kind in before if after[kind] - before[kind]}
+def left(before: Traces, *workspaces: Path, patience_s: float = 3.0) -> dict[str, list[str]]:
+    """What is there and was not there before; empty if nothing is.
+
+    What has just ended may take a moment: a launcher lets go of a child after it has told us that it is dead.
+    """
+    deadline = time.monotonic() + patience_s
+    while True:
+        now = traces(*workspaces)
+        found = {kind: sorted(now[kind] - before[kind]) for kind in before if now[kind] - before[kind]}
+        if not found or time.monotonic() > deadline:
+            return found
+        time.sleep(_PAUSE_S)
 
 
 def _processes() -> Iterator[str]:
@@ -101,11 +113,10 @@ def _files(workspaces: tuple[Path, ...]) -> Iterator[str]:
 def _control_groups() -> Iterator[str]:
     """Those of launchers of ours, and of any launcher that is gone."""
     kin = {os.getpid(), *linux.descendants(os.getpid())}
-    for directory, names, _ in os.walk("/sys/fs/cgroup"):
-        for name in names:
-            found = re.fullmatch(r"peagen-(\d+)-\d+", name)
-            if found and (int(found[1]) in kin or not Path("/proc", found[1]).exists()):
-                yield f"{directory}/{name}"
+    for group in (group for parent in cgroup._parents() for group in parent.glob("peagen-*-*")):
+        launcher = int(group.name.split("-")[1])
+        if launcher in kin or not Path("/proc", str(launcher)).exists():
+            yield str(group)
 
 
 def _lines(path: str) -> list[str]:

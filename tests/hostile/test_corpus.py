@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from typing import Any
 
 import pytest
 from corpus import LIARS, Liar
 from host import Host
-from judging import SANDBOXES
-from scan import left
+from sandboxes import SANDBOXES
 
 USERS = ("root", "ordinary") if os.geteuid() == 0 else ("own",)
-HOSTS = [f"{sandbox}-{user}" for sandbox in SANDBOXES for user in USERS]
+HOSTS = [
+    f"{sandbox}-{user}"
+    for sandbox in SANDBOXES
+    for user in USERS
+    if (sandbox, user) != ("container", "ordinary")  # an engine needs a home and a session
+]
 FIRST = f"process-{USERS[0]}"
 
 REPRESENTATIVE = frozenset(
@@ -44,6 +50,9 @@ REPRESENTATIVE = frozenset(
     ]
 )
 """Of each topic the hardest, for where the whole corpus would take too long."""
+
+FEW = frozenset(["harness_late", "wrong_in_confirmation", "end_exit", "hang_deaf"])
+"""For where a single confirmation takes half a minute."""
 
 ANYBODY_CAN = frozenset(
     [
@@ -79,27 +88,30 @@ OPEN = {
 """Liars that are believed so far, and why."""
 
 
-def named(liar: Liar) -> str:
-    return liar.name
+def tried(host: str, mode: str) -> Iterable[Liar]:
+    """Which liars: all of them, but where a guest takes long to start only in CI, and to be screened."""
+    everything = host == FIRST or (
+        mode == "screening" and ("CI" in os.environ or host == f"process-{USERS[-1]}")
+    )
+    few = host.startswith("container") and mode == "confirmation"
+    for liar in LIARS:
+        if everything or liar.name in (FEW if few else REPRESENTATIVE):
+            yield liar
 
 
-@pytest.mark.parametrize("host", HOSTS, indirect=True)
-@pytest.mark.parametrize("liar", LIARS, ids=named)
+def cases(mode: str) -> Iterable[Any]:
+    for host in HOSTS:
+        for liar in tried(host, mode):
+            yield pytest.param(host, liar, id=f"{host}-{liar.name}")
+
+
+@pytest.mark.parametrize(("host", "liar"), cases("screening"), indirect=["host"])
 def test_screening_is_not_fooled_beyond_what_it_promises(host: Host, liar: Liar) -> None:
     convict("screening", host, liar)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("host", "liar"),
-    [
-        pytest.param(host, liar, id=f"{host}-{liar.name}")
-        for host in HOSTS
-        for liar in LIARS
-        if host == FIRST or liar.name in REPRESENTATIVE
-    ],
-    indirect=["host"],
-)
+@pytest.mark.parametrize(("host", "liar"), cases("confirmation"), indirect=["host"])
 def test_confirmation_is_not_fooled(host: Host, liar: Liar) -> None:
     convict("confirmation", host, liar)
 
@@ -113,7 +125,7 @@ def convict(mode: str, host: Host, liar: Liar) -> None:
     expected = liar.screening if mode == "screening" else liar.confirmation
     assert expected.met_by(verdict), f"it {liar.tries}: {verdict}"
     assert host.next_is_served()
-    assert left(before, host.traces()) == {}
+    assert host.left_since(before) == {}
 
 
 @pytest.mark.parametrize("host", [f"none-{USERS[-1]}"], indirect=True)
@@ -126,7 +138,7 @@ def test_what_it_tries_can_be_done_where_nothing_stops_it(host: Host, name: str)
 
 def test_there_are_enough_of_them_and_the_chosen_ones_are_among_them() -> None:
     assert len(LIARS) >= 55
-    assert {liar.name for liar in LIARS} >= REPRESENTATIVE
+    assert {liar.name for liar in LIARS} >= REPRESENTATIVE | FEW | ANYBODY_CAN | set(OPEN)
     assert len({liar.topic for liar in LIARS}) >= 15
 
 

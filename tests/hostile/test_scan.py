@@ -16,14 +16,14 @@ from peagen_ray.sandbox.measure import Interval, Verdict
 
 
 def test_nothing_is_left_of_nothing(tmp_path: Path) -> None:
-    assert left(traces(tmp_path), traces(tmp_path)) == {}
+    assert left(traces(tmp_path), tmp_path) == {}
 
 
 def test_files_of_the_workspace_are_seen(tmp_path: Path) -> None:
     before = traces(tmp_path)
     (tmp_path / "deep").mkdir()
     (tmp_path / "deep" / "file").touch()
-    assert left(before, traces(tmp_path)) == {
+    assert left(before, tmp_path, patience_s=0) == {
         "files": [str(tmp_path / "deep"), str(tmp_path / "deep" / "file")]
     }
 
@@ -33,7 +33,7 @@ def test_files_where_everybody_may_write_are_seen() -> None:
     place = Path("/dev/shm", f"{LEFT_BEHIND}-{os.getpid()}")
     place.touch()
     try:
-        assert left(before, traces()) == {"files": [str(place)]}
+        assert left(before, patience_s=0) == {"files": [str(place)]}
     finally:
         place.unlink()
 
@@ -42,7 +42,7 @@ def test_descendants_are_seen_and_so_is_what_bears_the_mark() -> None:
     before = traces()
     sleeping = [sys.executable, "-c", "import sys; sys.stdin.read()"]
     with subprocess.Popen(sleeping, stdin=subprocess.PIPE) as process:
-        assert [text.split()[0] for text in left(before, traces())["processes"]] == [str(process.pid)]
+        assert [text.split()[0] for text in left(before, patience_s=0)["processes"]] == [str(process.pid)]
         assert process.stdin
         process.stdin.close()
     # Its parent is gone, so it is nobody's descendant that we know of.
@@ -59,7 +59,7 @@ def test_descendants_are_seen_and_so_is_what_bears_the_mark() -> None:
         assert process.stdout
         orphan = process.stdout.readline().strip()
         assert process.wait(20) == 0
-        assert [text.split()[0] for text in left(before, traces())["processes"]] == [orphan]
+        assert [text.split()[0] for text in left(before, patience_s=0)["processes"]] == [orphan]
         os.close(writing)
         process.stdout.read()
 
@@ -68,7 +68,7 @@ def test_abstract_sockets_are_seen() -> None:
     before = traces()
     with socket.socket(socket.AF_UNIX) as sock:
         sock.bind(f"\0{LEFT_BEHIND}")
-        assert left(before, traces()) == {"sockets": [f"@{LEFT_BEHIND}"]}
+        assert left(before, patience_s=0) == {"sockets": [f"@{LEFT_BEHIND}"]}
 
 
 def test_shared_segments_are_seen() -> None:
@@ -80,7 +80,7 @@ def test_shared_segments_are_seen() -> None:
     if segment < 0:
         pytest.skip("this kernel has no shared segments")
     try:
-        (found,) = left(before, traces())["segments"]
+        (found,) = left(before, patience_s=0)["segments"]
         assert found.split()[0] == "shm"
     finally:
         libc.shmctl(segment, 0, None)

@@ -1,6 +1,6 @@
 # tries: returns lists within lists, deeper than any recursion
-# screening: incorrect|violation
-# confirmation: incorrect|violation
+# screening: incorrect|violation|timeout
+# confirmation: incorrect|violation|timeout
 def total(numbers):
     value = []
     for _ in range(200_000):

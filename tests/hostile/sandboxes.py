@@ -1,0 +1,54 @@
+"""The sandboxes that every liar is tried in: a name, and what makes one from a launcher. One more takes one more line."""
+
+from __future__ import annotations
+
+import resource
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final
+
+from peagen_ray.launcher.client import Launcher
+from peagen_ray.sandbox.base import Sandbox
+from peagen_ray.sandbox.bubblewrap import BubblewrapSandbox
+from peagen_ray.sandbox.container import Container, ContainerSandbox
+from peagen_ray.sandbox.engine import Engine
+from peagen_ray.sandbox.examination import Unconfined
+from peagen_ray.sandbox.process import ProcessSandbox
+from peagen_ray.testing.container_image import image
+
+Make = Callable[[Launcher], AbstractContextManager[Sandbox]]
+"""Raises SandboxError where it is not to be had."""
+
+
+@contextmanager
+def _process(launcher: Launcher) -> Iterator[Sandbox]:
+    yield ProcessSandbox(launcher)
+
+
+@contextmanager
+def _bubblewrap(launcher: Launcher) -> Iterator[Sandbox]:
+    yield BubblewrapSandbox(launcher)
+
+
+@contextmanager
+def _container(launcher: Launcher) -> Iterator[Sandbox]:
+    """Containers of the interpreter that runs the tests."""
+    processes = min(4096, resource.getrlimit(resource.RLIMIT_NPROC)[1] % (1 << 63))
+    with image(Engine.find()) as name:
+        options = ("--ulimit", f"nproc={processes}:{processes}")
+        yield ContainerSandbox(launcher, container=Container(name, engine_options=options))
+
+
+@contextmanager
+def _none(launcher: Launcher) -> Iterator[Sandbox]:
+    yield Unconfined(launcher)
+
+
+SANDBOXES: Final[dict[str, Make]] = {
+    "process": _process,
+    "bubblewrap": _bubblewrap,
+    "container": _container,
+}
+
+UNCONFINED: Final[dict[str, Make]] = {"none": _none}
+"""No sandbox, to see that what the liars try can be done."""
