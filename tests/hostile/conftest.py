@@ -4,8 +4,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,22 +20,48 @@ from ordinary import judging_as_another
 from peagen_ray.errors import SandboxError
 
 
-@pytest.fixture(scope="session")
-def host(request: pytest.FixtureRequest) -> Iterator[Host]:
-    """The judge that is named ``sandbox-user``: ours, or root's ordinary user."""
-    sandbox, _, user = request.param.rpartition("-")
-    os.environ[scan.MARK] = str(os.getpid())
+@contextmanager
+def hosting(name: str) -> Iterator[Host]:
+    """The host that is named ``sandbox-user``: ours, or root's ordinary user."""
+    sandbox, _, user = name.rpartition("-")
     # Not under /tmp, which is covered anyway.
     workspace = Path(tempfile.mkdtemp(prefix=".hostile-", dir=CHECKOUT))
     workspace.chmod(0o755)
+    try:
+        start = judging_as_another if user == "ordinary" else judging
+        with start(sandbox, workspace) as judge:
+            yield Host(name, judge, workspace)
+    finally:
+        shutil.rmtree(workspace)
+
+
+@pytest.fixture(scope="session")
+def host_named() -> Iterator[Callable[[str], Host]]:
+    """Hosts by name; one lives until another is asked for."""
+    os.environ[scan.MARK] = str(os.getpid())
     with ExitStack() as stack:
         stack.callback(os.environ.pop, scan.MARK)
-        stack.callback(shutil.rmtree, workspace)
-        start = judging_as_another if user == "ordinary" else judging
-        try:
-            judge = stack.enter_context(start(sandbox, workspace))
-        except SandboxError as error:
-            if "CI" in os.environ:
-                raise
-            pytest.skip(str(error))
-        yield Host(judge, workspace)
+        living = stack.enter_context(ExitStack())
+        known: dict[str, Host | str] = {}
+
+        def find(name: str) -> Host:
+            if name not in known:
+                living.close()
+                known.clear()
+                try:
+                    known[name] = living.enter_context(hosting(name))
+                except SandboxError as error:
+                    known[name] = str(error)
+            found = known[name]
+            if isinstance(found, Host):
+                return found
+            assert "CI" not in os.environ, found
+            pytest.skip(found)
+
+        yield find
+
+
+@pytest.fixture
+def host(request: pytest.FixtureRequest, host_named: Callable[[str], Host]) -> Host:
+    """The host that is the test's parameter."""
+    return host_named(request.param)

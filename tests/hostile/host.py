@@ -14,6 +14,7 @@ from ordinary import RemoteJudge
 class Host:
     """A judge, and where everything lies that it needs."""
 
+    name: str
     judge: Judge | RemoteJudge
     workspace: Path
 

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 from sandboxes import SANDBOXES, UNCONFINED
 
+from peagen_ray.errors import SandboxError
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox import reference
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
@@ -205,10 +206,13 @@ def _filled_in(source: str, facts: Facts) -> str:
 
 def _serve(name: str, workspace: str) -> None:
     answers = os.fdopen(os.dup(1), "w", buffering=1)
-    with judging(name, Path(workspace)) as judge:
-        answers.write(json.dumps({"layers": _layers(judge.sandbox)}) + "\n")
-        for line in sys.stdin:
-            answers.write(json.dumps(_answer(judge, json.loads(line))) + "\n")
+    try:
+        with judging(name, Path(workspace)) as judge:
+            answers.write(json.dumps({"layers": _layers(judge.sandbox)}) + "\n")
+            for line in sys.stdin:
+                answers.write(json.dumps(_answer(judge, json.loads(line))) + "\n")
+    except SandboxError as error:
+        answers.write(json.dumps({"unavailable": str(error)}) + "\n")
 
 
 def _answer(judge: Judge, request: dict[str, Any]) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from peagen_ray.errors import SandboxError
 from peagen_ray.launcher import linux
 from peagen_ray.sandbox.measure import Interval, Verdict
 
@@ -43,6 +44,8 @@ class RemoteJudge:
         line = self._process.stdout.readline()
         assert line, "the judge of the ordinary user died"
         answer: dict[str, Any] = json.loads(line)
+        if "unavailable" in answer:
+            raise SandboxError(answer["unavailable"])
         return answer
 
 

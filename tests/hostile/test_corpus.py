@@ -79,13 +79,14 @@ ANYBODY_CAN = frozenset(
 """What needs no privilege, and can be undone: as good as any proof that a verdict of ``ok`` means that it was stopped."""
 
 OPEN = {
+    "bubblewrap/disk_inodes": "bwrap bounds the size of a file system, not the number of its files",
     "place_child": "the time of a tree's other processes is billed to nobody",
     **dict.fromkeys(
         ("digits_memory", "peek_early", "peek_late", "tally_answer_first", "tally_early", "tally_late"),
         "a confirmation repeats its inputs, and bills nothing beside the calls",
     ),
 }
-"""Liars that are believed so far, and why."""
+"""Liars that are believed when a gain is confirmed, or whatever one sandbox does not stop, and why."""
 
 
 def tried(host: str, mode: str) -> Iterable[Liar]:
@@ -99,10 +100,11 @@ def tried(host: str, mode: str) -> Iterable[Liar]:
             yield liar
 
 
-def cases(mode: str) -> Iterable[Any]:
-    for host in HOSTS:
-        for liar in tried(host, mode):
-            yield pytest.param(host, liar, id=f"{host}-{liar.name}")
+def cases(mode: str) -> list[Any]:
+    """Host by host, since changing takes a while."""
+    return [
+        pytest.param(host, liar, id=f"{host}-{liar.name}") for host in HOSTS for liar in tried(host, mode)
+    ]
 
 
 @pytest.mark.parametrize(("host", "liar"), cases("screening"), indirect=["host"])
@@ -118,8 +120,10 @@ def test_confirmation_is_not_fooled(host: Host, liar: Liar) -> None:
 
 def convict(mode: str, host: Host, liar: Liar) -> None:
     """The verdict is one that it deserves, the next candidate is served, and the machine is as it was."""
-    if mode == "confirmation" and liar.name in OPEN:
-        pytest.xfail(OPEN[liar.name])
+    sandbox = host.name.partition("-")[0]
+    believed = OPEN.get(f"{sandbox}/{liar.name}") or (mode == "confirmation" and OPEN.get(liar.name))
+    if believed:
+        pytest.xfail(believed)
     before = host.traces()
     verdict = host.judge.verdict(mode, liar.subject, liar.profile, liar.source)
     expected = liar.screening if mode == "screening" else liar.confirmation
@@ -138,7 +142,9 @@ def test_what_it_tries_can_be_done_where_nothing_stops_it(host: Host, name: str)
 
 def test_there_are_enough_of_them_and_the_chosen_ones_are_among_them() -> None:
     assert len(LIARS) >= 55
-    assert {liar.name for liar in LIARS} >= REPRESENTATIVE | FEW | ANYBODY_CAN | set(OPEN)
+    assert {liar.name for liar in LIARS} >= REPRESENTATIVE | FEW | ANYBODY_CAN | {
+        name.rpartition("/")[2] for name in OPEN
+    }
     assert len({liar.topic for liar in LIARS}) >= 15
 
 
