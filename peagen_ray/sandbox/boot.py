@@ -48,6 +48,7 @@ class Order:
         profile: what it may do beside computing, the value of a ``Profile``.
         uid: the user and group to become; None is who it is already.
         bounds: mount options by which what can be written is bounded further; it takes the right to mount.
+        hidden: directories right below the root that may not be read, of an image that brings more than a jail has.
         address_space: bytes of address space; None is no limit.
         file_bytes: bytes of the largest file.
         open_files: descriptors open at a time.
@@ -59,6 +60,7 @@ class Order:
     profile: str
     uid: int | None = None
     bounds: str = ""
+    hidden: tuple[str, ...] = ()
     address_space: int | None = None
     file_bytes: int | None = None
     open_files: int = 64
@@ -74,8 +76,9 @@ class Order:
     def from_wire(cls, message: bytes) -> Self:
         """Read what :meth:`to_wire` wrote."""
         fields = json.loads(message)
-        path, environment = tuple(fields.pop("path")), tuple(map(tuple, fields.pop("environment")))
-        return cls(path=path, environment=environment, **fields)
+        path, hidden = tuple(fields.pop("path")), tuple(fields.pop("hidden"))
+        environment = tuple(map(tuple, fields.pop("environment")))
+        return cls(path=path, hidden=hidden, environment=environment, **fields)
 
 
 def main(*, stdio: bool) -> None:
@@ -147,17 +150,18 @@ def _confine(order: Order) -> list[str]:
         return []  # the host sees that there is no filter of ours, and decides
     profile, layers = Profile(order.profile), []
     if landlock.version() and profile is not Profile.GPU:
-        landlock.restrict(_readable(profile), WRITABLE, DEVICES)
+        landlock.restrict(_readable(order.hidden), WRITABLE, DEVICES)
         layers.append(str(Layer.LANDLOCK))
     identity.renounce()
     seccomp.install(seccomp.program(profile, platform.machine(), os.getpid()))
     return layers
 
 
-def _readable(profile: Profile) -> list[str]:
-    """What may be read: all that is there, but what an image has of the system that a jail has not."""
-    found = {str(path) for path in Path("/").iterdir()} - {"/dev", "/etc", "/proc", "/sys"}
-    return [*found, *FILES, *(["/proc"] if profile.forks else [])]
+def _readable(hidden: tuple[str, ...]) -> list[str]:
+    """What may be read: everything, or what is not hidden."""
+    if not hidden:
+        return ["/"]
+    return [*FILES, *({str(path) for path in Path("/").iterdir()} - set(hidden))]
 
 
 def whereabouts(process: str) -> dict[str, str]:

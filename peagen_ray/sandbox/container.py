@@ -26,6 +26,9 @@ from peagen_ray.sandbox.interpreter import PACKAGE, command, site_packages
 from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
 
 _ROOT: Final = "/opt/peagen"
+_HIDDEN: Final = ("/dev", "/etc", "/sys")
+"""What of an image no guest has to see; ``/proc`` is for those that have processes."""
+
 _PROCESSES: Final = 128
 _OWN_PROCESSES: Final = 6
 """The keeper's threads."""
@@ -127,7 +130,8 @@ class ContainerSandbox(Sandbox):
             remove=partial(self._engine.remove, name),
         )
         try:
-            hello = self._greet(booting, order_for(limits, profile, path=paths))
+            hidden = _HIDDEN if profile.forks else (*_HIDDEN, "/proc")
+            hello = self._greet(booting, order_for(limits, profile, path=paths, hidden=hidden))
             pid = self._pid(name, hello.place)
             demanded = ENCLOSED | {Layer.CGROUP} | set(kept.require)
             layers = demand(observe(pid) | hello.layers, demanded, self.NAME, _HINT, lax=kept.unsafe)
