@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from peagen_ray.launcher import framing
+from peagen_ray.launcher import framing, linux
 from peagen_ray.launcher.jail import calls, identity, landlock, seccomp
 from peagen_ray.launcher.jail.enter import set_limit
 from peagen_ray.launcher.jail.policy import Layer, Profile
@@ -34,6 +34,8 @@ KEPT: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "P
 SCRATCH: Final = "/tmp"  # noqa: S108 - the guest's own, which nobody else sees
 SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - of a tree's own processes
 WRITABLE: Final = (SCRATCH, SHARED_MEMORY)
+FILES: Final = ("/etc/ld.so.cache", "/etc/localtime")
+"""Of the system's own files, what libraries need."""
 
 _ORDER_LIMIT: Final = 1 << 20
 
@@ -45,6 +47,7 @@ class Order:
     Attributes:
         profile: what it may do beside computing, the value of a ``Profile``.
         uid: the user and group to become; None is who it is already.
+        bounds: mount options by which what can be written is bounded further; it takes the right to mount.
         address_space: bytes of address space; None is no limit.
         file_bytes: bytes of the largest file.
         open_files: descriptors open at a time.
@@ -55,6 +58,7 @@ class Order:
 
     profile: str
     uid: int | None = None
+    bounds: str = ""
     address_space: int | None = None
     file_bytes: int | None = None
     open_files: int = 64
@@ -133,17 +137,27 @@ def _confine(order: Order) -> list[str]:
         those of the layers that cannot be seen from outside.
     """
     identity.gain_nothing()
+    for path in WRITABLE if order.bounds else ():
+        if os.path.ismount(path):
+            flags = linux.MS_REMOUNT | linux.MS_NOSUID | linux.MS_NODEV
+            linux.mount("none", path, flags=flags, options=order.bounds)
     if order.uid is not None:
         identity.become(order.uid)
     if platform.machine() not in calls.ARCHITECTURES:
         return []  # the host sees that there is no filter of ours, and decides
     profile, layers = Profile(order.profile), []
     if landlock.version() and profile is not Profile.GPU:
-        landlock.restrict(("/",), WRITABLE, DEVICES)
+        landlock.restrict(_readable(profile), WRITABLE, DEVICES)
         layers.append(str(Layer.LANDLOCK))
     identity.renounce()
     seccomp.install(seccomp.program(profile, platform.machine(), os.getpid()))
     return layers
+
+
+def _readable(profile: Profile) -> list[str]:
+    """What may be read: all that is there, but what an image has of the system that a jail has not."""
+    found = {str(path) for path in Path("/").iterdir()} - {"/dev", "/etc", "/proc", "/sys"}
+    return [*found, *FILES, *(["/proc"] if profile.forks else [])]
 
 
 def whereabouts(process: str) -> dict[str, str]:

@@ -119,7 +119,7 @@ class ConversationGuest(Guest):
         self._closed = True
         try:
             self.cpu_s = self._child.kill().cpu_s
-            self.printed = self._child.output()
+            self.printed = self._output()
             self._child.close()
         finally:
             if self._pidfd >= 0:
@@ -144,7 +144,7 @@ class ConversationGuest(Guest):
         if self._closed:
             return GuestFailed("error", "it has been ended")
         gone = self._ended()
-        last = self._child.output()[1].strip().splitlines()[-1:]
+        last = self._output()[1].strip().splitlines()[-1:]
         reason = ": ".join([gone.reason, *last])[:500]
         outcome = next((known for name, known in _SIGNALS.items() if name in gone.reason), None)
         if gone.out_of_memory or "MemoryError" in reason:
@@ -155,6 +155,10 @@ class ConversationGuest(Guest):
     def _ended(self) -> Exit:
         """How the guest ended; it is ended if it has not."""
         return self._child.wait(5.0) or self._child.kill()
+
+    def _output(self) -> tuple[str, str]:
+        """What it has printed so far to standard output and to standard error."""
+        return self._child.output()
 
     def _status(self, field: str) -> int:
         with suppress(OSError):

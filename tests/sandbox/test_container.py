@@ -99,7 +99,7 @@ def test_a_container_has_no_network_no_privileges_and_nothing_of_the_host(
 def test_bounds_follow_the_limits(argv: Callable[..., list[str]]) -> None:
     limits = GuestLimits(memory_mb=64, scratch_mb=8, processes=10)
     line = " ".join(argv(Container("i"), limits=limits, profile=Profile.TREE))
-    for option in ("--memory 64m", "--memory-swap 64m", "--pids-limit 14", "size=8m", "--shm-size 8m"):
+    for option in ("--memory 64m", "--memory-swap 64m", "--pids-limit 16", "size=8m", "--shm-size 8m"):
         assert f"{option} " in line
     many = replace(limits, processes=4000)
     assert "--pids-limit 128 " in " ".join(argv(Container("i"), limits=many, profile=Profile.TREE))

@@ -311,5 +311,5 @@ def test_of_a_process_that_is_gone_no_layer_is_active() -> None:
 
 
 def test_an_order_survives_the_wire() -> None:
-    order = Order("tree", 7, None, 4096, 64, 9, ("/a", "/b"), (("HOME", "/tmp"),))
+    order = Order("tree", 7, "size=1", None, 4096, 64, 9, ("/a", "/b"), (("HOME", "/tmp"),))
     assert Order.from_wire(order.to_wire()) == order
