@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -193,7 +194,9 @@ def told(
 ) -> str:
     """What comes of a prisoner where the kernel has not some calls."""
     wire = json.dumps(Jail(**jail).to_wire())  # type: ignore[arg-type]
-    command = [*within, sys.executable, __file__, wire, str(tmp_path), expression]
+    scratch = tmp_path / uuid.uuid4().hex
+    scratch.mkdir()
+    command = [*within, sys.executable, __file__, wire, str(scratch), expression]
     ended = subprocess.run(command, env=environment(denied), capture_output=True, text=True, timeout=60)
     return ended.stdout + ended.stderr
 
