@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Final
 
 from peagen_ray.config.model import Config
-from peagen_ray.errors import SandboxError, Unservable, UsageError
+from peagen_ray.errors import SandboxError, SandboxUnavailable, Unservable, UsageError
 from peagen_ray.handler import choose
 from peagen_ray.runtime.local import registered
 from peagen_ray.sandbox.engine import Engine
@@ -27,8 +28,15 @@ def offering(config: Config) -> frozenset[str]:
     """The tags that a run's own worker offers; ``docker`` too, where the run asks for it and an engine answers.
 
     Raises:
+        SandboxUnavailable: this is not Linux.
         UsageError: nothing here can run candidates the way that is asked for; says what is missing.
     """
+    if sys.platform != "linux":
+        raise SandboxUnavailable(
+            f"untrusted code is kept by system calls of Linux, and this is {sys.platform}",
+            hint="run peagen-ray itself in a Linux container or virtual machine, with the sandbox `container` or "
+            "`process`; `--unsafe` goes without layers of isolation, not without Linux",
+        )
     backend, offered = config.evolve.backend, config.worker.defaults.caps
     if backend in CONTAINERS and ENGINE not in offered:
         _find_engine(config)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
 
 from peagen_handlers.execute import ExecuteDockerHandler, ExecuteGPUHandler, ExecuteProcessHandler
 from peagen_ray.config.model import Config
-from peagen_ray.errors import SandboxError, UsageError
+from peagen_ray.errors import SandboxError, SandboxUnavailable, UsageError
 from peagen_ray.fabric.inline import Registered
 from peagen_ray.runtime import offering as module
 from peagen_ray.runtime.offering import offering
@@ -94,3 +95,12 @@ def test_what_nothing_here_can_do_is_said_by_the_name_of_what_is_missing(
 def test_a_worker_with_a_gpu_runs_what_asks_for_one(asked: list[str]) -> None:
     caps = {"docker", "gpu", "cuda12"}
     assert offering(config("gpu", caps=sorted(caps))) == caps
+
+
+def test_elsewhere_than_on_linux_no_candidate_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(SandboxUnavailable, match="this is darwin") as refused:
+        offering(Config())
+    assert refused.value.exit_code == 2
+    assert "`container`" in refused.value.hint
+    assert "--unsafe" in refused.value.hint

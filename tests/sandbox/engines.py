@@ -10,11 +10,11 @@ from contextlib import contextmanager
 from typing import NoReturn
 
 import pytest
-from container_image import image
 
 from peagen_ray.errors import SandboxError
 from peagen_ray.sandbox.container import Container
 from peagen_ray.sandbox.engine import Engine
+from peagen_ray.testing.container_image import image
 
 
 def missing(what: str) -> NoReturn:

@@ -170,8 +170,8 @@ REFUSED: Final = _group(
     semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink mq_timedsend mq_timedreceive
     mq_notify mq_getsetattr setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr chown
     fchown lchown fchownat setuid setgid setreuid setregid setresuid setresgid setgroups setfsuid
-    setfsgid capset ioprio_set sched_setaffinity sched_setparam sched_setscheduler sched_setattr vmsplice process_madvise
-    move_pages migrate_pages fanotify_init adjtimex clock_adjtime landlock_create_ruleset
+    setfsgid capset ioprio_set sched_setaffinity sched_setparam sched_setscheduler sched_setattr vmsplice
+    process_madvise move_pages migrate_pages fanotify_init adjtimex clock_adjtime landlock_create_ruleset
     landlock_add_rule landlock_restrict_self modify_ldt remap_file_pages
     """
 )

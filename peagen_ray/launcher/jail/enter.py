@@ -206,12 +206,14 @@ def _lock_files(world: World | None, warden: Warden, jail: Jail, scratch: Path) 
 def _forget(code: Sequence[str]) -> None:
     """Leave nothing in the interpreter that tells of the world outside."""
     seen = tuple(f"{path}/" for path in code)
-    sys.path[:] = [entry for entry in sys.path if f"{entry}/".startswith(seen)]
+    hidden = [entry for entry in sys.path if not f"{entry}/".startswith(seen)]
+    for entry in hidden:
+        sys.path.remove(entry)
+        sys.path_importer_cache.pop(entry, None)
     sys.orig_argv[:] = sys.argv[:1]
     os.environ["PATH"] = ":".join([f"{sys.prefix}/bin", *_PROGRAMS])
     os.environ.update(_ONE_THREAD)
     os.environ["HOME"] = os.environ["TMPDIR"] = str(Path.cwd())
-    sys.path_importer_cache.clear()
 
 
 def _fork_tree(connection: int, memory_bytes: int | None) -> None:

@@ -7,6 +7,7 @@ prisoner's own. There is no network, not even a loopback that is up, and no ``/p
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import os
 import socket
 import stat
@@ -39,6 +40,7 @@ _SITE: Final = "/tmp"  # noqa: S108
 
 _INODES_PER_MB: Final = 256
 _LEAST_INODES: Final = 1024
+_LIFTED: Final = 64
 _AT_FDCWD: Final = -100
 _AT_RECURSIVE: Final = 0x8000
 _READ_ONLY: Final = 1 | 2 | 4
@@ -67,7 +69,7 @@ class World:
         if not fds:
             raise OSError(f"no namespaces: {message.decode(errors='replace') or 'the builder died'}")
         # Above the places where a child's descriptors go.
-        lifted = [os.dup2(fd, 64 + fd, inheritable=False) for fd in fds]
+        lifted = [fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, _LIFTED) for fd in fds]
         for fd in fds:
             os.close(fd)
         if message == b"user":

@@ -1,4 +1,4 @@
-"""An image for containers, made from the interpreter that runs the tests: nothing is downloaded."""
+"""An image for containers, made from the interpreter that runs: nothing is downloaded."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from peagen_ray.errors import SandboxError
 from peagen_ray.sandbox.engine import Engine
 from peagen_ray.sandbox.interpreter import Interpreter
 
@@ -29,7 +30,7 @@ LEFT_OUT = {
 
 @contextmanager
 def image(engine: Engine) -> Iterator[str]:
-    """The name of an image with ``python3`` in it, which is there for the block."""
+    """The name of an image with ``python3`` in it, which is there for the block; raises SandboxError."""
     name = f"localhost/peagen-test:{os.getpid()}-{secrets.token_hex(4)}"
     importing = subprocess.Popen(
         engine.command("import", "-", name),
@@ -37,13 +38,14 @@ def image(engine: Engine) -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
     )
-    assert importing.stdin is not None
+    assert importing.stdin
     try:
         with tarfile.open(fileobj=importing.stdin, mode="w|") as archive:
             _fill(archive)
     finally:
         _, said = importing.communicate()
-    assert importing.returncode == 0, said.decode()
+    if importing.returncode:
+        raise SandboxError(f"the image cannot be imported: {said.decode().strip()}")
     try:
         yield name
     finally:
@@ -88,5 +90,5 @@ def _file(place: Path, path: Path) -> tarfile.TarInfo:
 
 def _libraries(programs: list[Path]) -> set[Path]:
     """The shared libraries that they are linked with, as ``ldd`` finds them."""
-    said = subprocess.run(["ldd", *map(str, programs)], capture_output=True, text=True, check=False).stdout
+    said = subprocess.run(["ldd", *map(str, programs)], capture_output=True, text=True, check=False).stdout  # noqa: S607 - found by PATH
     return {Path(found) for found in re.findall(r"(/\S+\.so\S*)(?=\s\()", said)}
