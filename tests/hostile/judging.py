@@ -27,7 +27,6 @@ CHECKOUT: Final = Path(__file__).parents[2]
 
 SANDBOXES: Final = {
     "process": "peagen_ray.sandbox.process:ProcessSandbox",
-    "bubblewrap": "peagen_ray.sandbox.bubblewrap:BubblewrapSandbox",
 }
 """Name → class, made with a launcher. A line here is all that it takes for a sandbox to be tried by every liar."""
 
