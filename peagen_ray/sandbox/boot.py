@@ -53,6 +53,7 @@ class Order:
         file_bytes: bytes of the largest file.
         open_files: descriptors open at a time.
         processes: processes and threads of that user; None is no limit here.
+        memory_bytes: resident memory of all its processes together; None leaves that to a control group.
         path: directories to import from, beside the standard library.
         environment: further variables.
     """
@@ -65,6 +66,7 @@ class Order:
     file_bytes: int | None = None
     open_files: int = 64
     processes: int | None = None
+    memory_bytes: int | None = None
     path: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
 
@@ -91,6 +93,8 @@ def main(*, stdio: bool) -> None:
         keeper.keep(CHANNEL)
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=CHANNEL)
     order = Order.from_wire(framing.receive(channel, _ORDER_LIMIT))
+    if order.memory_bytes is not None:
+        keeper.stand_by(order.memory_bytes, order.uid)
     _furnish(order)
     _limit(order)
     place = whereabouts("self")

@@ -21,11 +21,14 @@ from peagen_ray.sandbox.executed import Booting, ExecutedGuest, order_for
 from peagen_ray.sandbox.interpreter import PACKAGE, Interpreter, command, site_packages
 from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
 
-_ROOT: Final = "/opt/peagen"
+_ROOT: Final = "/peagen"
 """Where a guest finds our package."""
 
 _PROGRAMS: Final = (Path("/usr/bin"), Path("/bin"))
 """What those may execute that may have processes."""
+
+_TREE: Final = ("--proc", "/proc", "--as-pid-1")
+"""For a first process of ours, which minds the memory of all."""
 
 _PATIENCE: Final = 30.0
 """Seconds for a guest to say hello; far beyond what it takes."""
@@ -80,7 +83,13 @@ class BubblewrapSandbox(Sandbox):
             uid = identity.apart(booting.child.pid) if _is_root() else None
             size = bounds(int(limits.scratch_mb) << 20)
             wanted = order_for(
-                limits, profile, uid=uid, bounds=size, processes=int(limits.processes), path=paths
+                limits,
+                profile,
+                uid=uid,
+                bounds=size,
+                processes=int(limits.processes),
+                memory_bytes=int(limits.memory_mb) << 20 if profile.forks else None,
+                path=paths,
             )
             hello = booting.greet(wanted, _PATIENCE)
             demanded = ENCLOSED | set(kept.require)
@@ -109,7 +118,7 @@ class BubblewrapSandbox(Sandbox):
             *(word for name, value in environment.items() for word in ("--setenv", name, value)),
             *_scratch(SCRATCH, limits),
             *_root(interpreter, (*seen, *(path for path in _PROGRAMS if profile.forks and path.exists()))),
-            *(_scratch(SHARED_MEMORY, limits) if profile.forks else ()),
+            *((*_scratch(SHARED_MEMORY, limits), *_TREE) if profile.forks else ()),
             *("--remount-ro", "/", "--chdir", SCRATCH, "--"),
             *command(str(interpreter.executable), _ROOT, stdio=False),
         )

@@ -25,7 +25,7 @@ from peagen_ray.sandbox.executed import Booting, ExecutedGuest, Hello, open_file
 from peagen_ray.sandbox.interpreter import PACKAGE, command, site_packages
 from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
 
-_ROOT: Final = "/opt/peagen"
+_ROOT: Final = "/peagen"
 _HIDDEN: Final = ("/dev", "/etc", "/sys")
 """What of an image no guest has to see; ``/proc`` is for those that have processes."""
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from peagen_ray.launcher import linux
+from peagen_ray.launcher.jail import identity, init
 
 _PR_SET_DUMPABLE: Final = 4
 _CHUNK: Final = 1 << 16
@@ -47,7 +48,7 @@ def keep(place: int) -> None:
     pid = os.fork()
     if pid:
         theirs.close()
-        linux.prctl(_PR_SET_DUMPABLE, 0)  # nobody of its own user's looks into it
+        _seclude()
         for _, writing in pipes.values():
             os.close(writing)
         _serve(ours, {mark: reading for mark, (reading, _) in pipes.items()}, pid)
@@ -65,6 +66,36 @@ def keep(place: int) -> None:
         os.close(writing)
 
 
+def stand_by(memory_bytes: int, uid: int | None) -> None:
+    """Fork; returns in the child. The parent, the first process of a tree, minds the memory of all until it ends.
+
+    Args:
+        memory_bytes: resident memory of all of them together.
+        uid: the user to become, as the child will; None is who it is already.
+    """
+    pid, code = os.fork(), 1
+    if pid == 0:
+        return
+    try:
+        os.closerange(3, 64)
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
+        identity.gain_nothing()
+        if uid is not None:
+            identity.become(uid)
+        identity.renounce()
+        linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)  # which a change of user takes back
+        _seclude()
+        code = os.waitstatus_to_exitcode(init.wait_for(pid, memory_bytes))
+    finally:
+        os._exit(code if code >= 0 else 128 - code)
+
+
+def _seclude() -> None:
+    """Let nobody of our own user's look into us, or end us."""
+    linux.prctl(_PR_SET_DUMPABLE, 0)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would let the guest do it
+
+
 def apart(printed: str) -> tuple[str, str]:
     """What was printed to standard output and to standard error, from both as a keeper marks them."""
     streams = {OUT: "", ERR: ""}
@@ -79,7 +110,6 @@ def apart(printed: str) -> tuple[str, str]:
 
 def _serve(channel: socket.socket, printing: Mapping[str, int], guest: int) -> NoReturn:
     """Carry messages until the guest has ended, and end as it did: 128 and the number if by a signal."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Python's own handler would let the guest end us
     outward = [threading.Thread(target=_carry_out, args=(channel,))]
     outward += [threading.Thread(target=_print, args=each) for each in printing.items()]
     for thread in outward:

@@ -91,7 +91,7 @@ def test_a_container_has_no_network_no_privileges_and_nothing_of_the_host(
     ):
         assert f" {option} " in line
     mounts = [words[at + 1] for at, word in enumerate(words) if word == "--volume"]
-    assert mounts == [f"{PACKAGE}:/opt/peagen/peagen_ray:ro"]
+    assert mounts == [f"{PACKAGE}:/peagen/peagen_ray:ro"]
     assert re.search(r"--tmpfs /tmp:\S*size=64m ", line)
     assert words[words.index("python:3") - 1] == "python3"
 

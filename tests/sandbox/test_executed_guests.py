@@ -45,7 +45,7 @@ def test_nothing_can_be_written_but_their_own_tmp(enclosure: Sandbox) -> None:
     places = [
         "/",
         "/usr/lib",
-        "/opt/peagen/peagen_ray",
+        "/peagen/peagen_ray",
         "/dev",
         "/dev/shm",
         "/var/tmp",
@@ -147,5 +147,5 @@ def test_of_a_process_that_is_gone_no_layer_is_active() -> None:
 
 
 def test_an_order_survives_the_wire() -> None:
-    order = Order("tree", 7, "size=1", ("/etc",), None, 4096, 64, 9, ("/a", "/b"), (("HOME", "/tmp"),))
+    order = Order("tree", 7, "size=1", ("/etc",), None, 4096, 64, 9, 1, ("/a", "/b"), (("HOME", "/tmp"),))
     assert Order.from_wire(order.to_wire()) == order
