@@ -21,6 +21,7 @@ from peagen_ray.launcher import framing
 from peagen_ray.launcher.client import Child, Launcher, SpawnSpec
 from peagen_ray.launcher.jail.policy import Profile
 from peagen_ray.launcher.spec import Exit
+from peagen_ray.sandbox import keeper
 from peagen_ray.sandbox.base import GuestLimits
 from peagen_ray.sandbox.boot import SCRATCH, Order
 from peagen_ray.sandbox.conversation import ConversationGuest
@@ -152,7 +153,7 @@ class Booting:
     def _last_words(self, error: Exception) -> str:
         """What the program said or how it ended, or else what was wrong with its answer."""
         gone = self.child.wait(_PROMPTLY) if isinstance(error, framing.ChannelClosed | OSError) else None
-        said = self.child.output()[1].strip().splitlines()[-2:]
+        said = "".join(keeper.apart(self.child.output()[1])).strip().splitlines()[-2:]
         return " / ".join(said)[-_REASON:] or (gone.reason if gone else str(error))
 
 

@@ -96,6 +96,7 @@ def test_where_it_is_not_installed_it_says_what_to_install(monkeypatch: pytest.M
     [
         ("echo 'bwrap: No permissions to create new namespace' >&2; exit 1", "No permissions to create"),
         ("exit 7", "exit 7"),
+        ("printf '\\017no room in /tmp\\n' >&2; exit 1", "no guest was started: no room in /tmp"),
         ("printf '\\377\\377\\377\\377' >&3; sleep 600", "is the limit"),
         ("printf '\\0\\0\\0\\3abc' >&3; sleep 600", "Expecting value"),
     ],

@@ -258,6 +258,24 @@ def test_a_keeper_that_is_not_the_first_process_ends_before_it_can_do_harm() -> 
         keeper.keep(3)
 
 
+def test_what_a_keeper_passes_on_is_told_apart_by_its_marks() -> None:
+    assert keeper.apart("warning\x0eone\x0ftwo\x0e\nthree") == ("one\nthree", "warningtwo")
+    assert keeper.apart("") == ("", "")
+
+
+def test_a_guest_cannot_print_to_one_stream_as_if_to_the_other(containers: ContainerSandbox) -> None:
+    source = """
+import sys
+
+def f(x):
+    sys.stdout.write("out\\x0f!\\n")
+    sys.stderr.write("err\\x0e!\\n")
+"""
+    with load(containers, source) as guest:
+        observed(guest)
+    assert guest.printed == ("out!\n", "err!\n")
+
+
 @pytest.mark.parametrize(
     ("text", "wanted"), [("oom 1\noom_kill 1\n", True), ("oom_kill 0\n", False), ("under_oom 0\n", False)]
 )
