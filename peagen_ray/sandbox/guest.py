@@ -8,7 +8,8 @@ Operations (the ``op`` of a message's header), and what is answered:
 ``ready``
     ``slot``, ``calls`` (lengths of the pickled calls in the body), ``repeat`` (how often each).
 ``go``
-    ``slot``. The prepared calls are made, and nothing else is done. Answer: ``ns``.
+    ``slot``. The prepared calls are made, and nothing else is done. Answer: ``ns``. An empty message asks for the
+    same, in the slot that was made ready last, and is answered by an empty one.
 ``collect``
     ``slot``, ``limit`` (bytes of one). Answer: ``lengths``; body: the observations of the calls.
 ``run``
@@ -84,6 +85,7 @@ class _Slot:
 class _Session:
     def __init__(self) -> None:
         self.slots: dict[str, _Slot] = {}
+        self.latest: list[_Made] = []
 
     def answer(self, header: dict[str, Any], body: bytes) -> bytes:
         operation: Callable[[dict[str, Any], bytes], bytes] = getattr(self, f"do_{header['op']}")
@@ -104,6 +106,7 @@ class _Session:
         calls = split(body, header["calls"])
         slot.made = [slot.ready(call) for _ in range(header["repeat"]) for call in calls]
         slot.distinct = len(calls)
+        self.latest = slot.made
         _collect()
         _freeze()  # what a program keeps, such as tables, is gone through once and not every time
         return pack({})
@@ -174,4 +177,8 @@ def main(channel: socket.socket) -> None:
             message = framing.receive(channel, REQUEST_LIMIT, None)
         except framing.ChannelClosed:
             return
-        framing.send(channel, session.answer(*unpack(message)))
+        if message:
+            framing.send(channel, session.answer(*unpack(message)))
+        else:
+            _time(session.latest)
+            framing.send(channel, b"")

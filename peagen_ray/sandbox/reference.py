@@ -25,7 +25,7 @@ from peagen_ray.workload.target import Call
 STANDARD_MS: Final = 200.0
 """CPU time that the original takes on the standard input set at least, in milliseconds."""
 
-SLICE_S: Final = 0.003
+SLICE_S: Final = 0.0015
 """CPU seconds that one call of the original should take at least, so that it can be timed."""
 
 _TOO_LARGE: Final = frozenset({"RecursionError", "MemoryError"})

@@ -1,0 +1,117 @@
+"""Screening: rank a candidate quickly, in one process with the original.
+
+The candidate shares that process, so that a hostile one can be ranked anywhere; the value only ranks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, naturals
+from peagen_ray.sandbox.reference import Reference, Subject, run
+from peagen_ray.sandbox.statistics import Interval, interval
+from peagen_ray.sandbox.verdict import Judge, Verdict
+from peagen_ray.workload.base import Workload
+
+_PAIRS_AT_ONCE: Final = 4
+_MOST_PAIRS: Final = 16
+_PRECISE: Final = 0.02
+_FAIR: Final = 0.05
+_LOSES: Final = 0.85
+_PATIENCE: Final = 10.0
+"""How many times longer than the original a candidate may take for one call, beside half a second."""
+
+_GRACE_S: Final = 0.5
+
+
+def screen(
+    sandbox: Sandbox,
+    limits: GuestLimits,
+    subject: Subject,
+    reference: Reference,
+    source: str,
+    *,
+    rival: float | None = None,
+) -> Verdict:
+    """Check a candidate on the reference's calls and rank its speed.
+
+    Args:
+        sandbox: where the guest is started.
+        limits: what it may use.
+        subject: the original and its workload.
+        reference: what the original does on the standard input set.
+        source: the candidate.
+        rival: the ratio that the candidate is to be ranked against, its parent's; what is decided about
+            that is measured no further.
+    """
+    judge = Judge(subject.inputs() if subject.workload else Workload.oracle())
+    try:
+        with sandbox.start(limits) as guest:
+            subject.load(guest, "a", subject.source)
+            subject.load(guest, "b", source)
+            wrong = _check(guest, judge, reference)
+            if wrong:
+                return wrong
+            peak, once_s = _peak(guest, "b", reference)
+            speed = _pairs(guest, reference, once_s, rival)
+            return Verdict("ok", speed=speed, peak_kb=peak, inputs=len(reference.calls))
+    except GuestFailed as error:
+        return Verdict(error.outcome, error.reason)
+
+
+def _check(guest: Guest, judge: Judge, reference: Reference) -> Verdict | None:
+    wall_s = _GRACE_S + _PATIENCE * reference.slice_s
+    for number, (call, expected) in enumerate(zip(reference.calls, reference.expected, strict=True)):
+        fault = judge.fault(call, expected, run(guest, "b", call, wall_s=wall_s).body)
+        if fault:
+            return Verdict("incorrect", fault, inputs=number + 1)
+    return None
+
+
+def _peak(guest: Guest, slot: str, reference: Reference) -> tuple[int, float]:
+    """Peak memory of one timed call in kB, and its CPU seconds."""
+    call = reference.timed_calls[0]
+    guest.reset_peak()
+    spent = run(guest, slot, call).ns
+    return guest.peak_kb(), spent / 1e9
+
+
+def _pairs(guest: Guest, reference: Reference, once_s: float, rival: float | None) -> Interval:
+    """Time pairs in small groups until the interval decides."""
+    calls = reference.timed_calls
+    repeat = max(1, min(len(calls), round(reference.slice_s / 4 / max(once_s, 1e-7))))
+    header = {
+        "op": "pairs",
+        "calls": [len(call) for call in calls],
+        "repeat_a": reference.repeat,
+        "repeat_b": repeat,
+        "count": _PAIRS_AT_ONCE,
+    }
+    scale = repeat / reference.repeat
+    logs: list[float] = []
+    found = Interval(1.0, 0.0, math.inf, 0)
+    while len(logs) < _MOST_PAIRS:
+        pairs = _timed(guest.ask({**header, "first": len(logs)}, b"".join(calls)))
+        logs += [math.log(max(a, 1) / max(b, 1) * scale) for a, b in pairs]
+        found = interval(logs)
+        if found.half_width < _PRECISE or (rival is not None and _decided(found, rival)):
+            break
+    return found
+
+
+def _timed(answer: Answer) -> Iterator[tuple[int, int]]:
+    """The nanoseconds of original and candidate in an answer to ``pairs``."""
+    pairs = answer.header.get("pairs")
+    rows = pairs if isinstance(pairs, list) else []
+    flat = naturals([ns for row in rows if isinstance(row, list) for ns in row], 2 * _PAIRS_AT_ONCE)
+    return zip(flat[::2], flat[1::2], strict=True)
+
+
+def _decided(found: Interval, rival: float) -> bool:
+    """Whether more pairs would change nothing: a clear loser, or fairly precise and apart from the rival."""
+    if found.samples <= _PAIRS_AT_ONCE:
+        return False
+    apart = found.high < rival or found.low > rival
+    return found.high < _LOSES * rival or (apart and found.half_width < _FAIR)
