@@ -12,7 +12,7 @@ from peagen_ray.errors import UsageError
 from peagen_ray.handler import TaskHandler
 from peagen_ray.plugins import load
 from peagen_ray.sandbox.base import GuestLimits, Sandbox
-from peagen_ray.sandbox.measure import Verdict, confirm, screen
+from peagen_ray.sandbox.measure import FAMILIES, Verdict, confirm, screen
 from peagen_ray.sandbox.reference import Facts, Reference, Subject, prepare
 from peagen_ray.task import Result, Task, TaskKind
 
@@ -45,6 +45,7 @@ class MeasureJob(_Job):
         fresh: inputs of many sizes on which outputs are compared (confirmation).
         precision: relative half-width to reach (confirmation).
         most_s: CPU seconds to spend on reaching it (confirmation).
+        families: interpreters that have to agree (confirmation).
         evaluator: who scores the outcome.
     """
 
@@ -53,6 +54,7 @@ class MeasureJob(_Job):
     fresh: int = Field(default=0, ge=0)
     precision: float = Field(default=0.01, gt=0)
     most_s: float = Field(default=5.0, gt=0)
+    families: int = Field(default=FAMILIES, ge=3, le=20)
     evaluator: str = "speed"
 
 
@@ -129,4 +131,5 @@ class ExecuteProcessHandler(TaskHandler):
             precision=job.precision,
             most_s=job.most_s,
             fresh=job.fresh,
+            families=job.families,
         )

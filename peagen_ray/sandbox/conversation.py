@@ -62,7 +62,9 @@ class ConversationGuest(Guest):
     ) -> Answer:
         """See :meth:`Guest.ask`."""
         limit = self._limits.output_kb << 10
-        answer = self._exchange(pack({**header, "limit": limit}, body), answers * limit + _HEADER_LIMIT, wall_s)
+        answer = self._exchange(
+            pack({**header, "limit": limit}, body), answers * limit + _HEADER_LIMIT, wall_s
+        )
         try:
             return unpack(answer)
         except ValueError as error:

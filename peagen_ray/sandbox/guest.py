@@ -15,8 +15,9 @@ Operations (the ``op`` of a message's header), and what is answered:
 ``run``
     The last three in one.
 ``pairs``
-    ``calls``, ``first``, ``count``, ``repeat_a``, ``repeat_b``. Slots ``a`` and ``b`` are timed alternately,
-    AB then BA; ``repeat`` is how many of the calls make one slice. Answer: ``pairs``, ``[[ns_a, ns_b], …]``.
+    ``calls``, ``step``, ``repeat_a``, ``repeat_b``, ``swapped``. Slots ``a`` and ``b`` are timed alternately, AB
+    then BA, or the other way round. A pair takes the next ``step`` of the calls, and each slot the first
+    ``repeat`` of these. Answer: ``pairs``, ``[[ns_a, ns_b], …]``.
 """
 
 from __future__ import annotations
@@ -132,12 +133,12 @@ class _Session:
         return pack({**collected.header, "ns": elapsed}, collected.body)
 
     def do_pairs(self, header: dict[str, Any], body: bytes) -> bytes:
-        calls = split(body, header["calls"])
+        calls, step = split(body, header["calls"]), header["step"]
         pairs = []
-        for number in range(header["first"], header["first"] + header["count"]):
+        for number, first in enumerate(range(0, len(calls), step), header["swapped"]):
             timed = {}
-            for name in ("a", "b") if number % 2 else ("b", "a"):
-                chosen = [calls[(number + k) % len(calls)] for k in range(header[f"repeat_{name}"])]
+            for name in ("b", "a") if number % 2 else ("a", "b"):
+                chosen = calls[first : first + header[f"repeat_{name}"]]
                 timed[name] = _time([self.slots[name].ready(call) for call in chosen])
             pairs.append([timed["a"], timed["b"]])
         return pack({"pairs": pairs})

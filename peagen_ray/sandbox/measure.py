@@ -8,9 +8,9 @@ clocks from outside.
 
 from __future__ import annotations
 
-from peagen_ray.sandbox.confirmation import confirm
+from peagen_ray.sandbox.confirmation import FAMILIES, confirm
 from peagen_ray.sandbox.screening import screen
 from peagen_ray.sandbox.statistics import Interval, interval
 from peagen_ray.sandbox.verdict import Judge, Verdict
 
-__all__ = ["Interval", "Judge", "Verdict", "confirm", "interval", "screen"]
+__all__ = ["FAMILIES", "Interval", "Judge", "Verdict", "confirm", "interval", "screen"]

@@ -6,17 +6,17 @@ The candidate shares that process, so that a hostile one can be ranked anywhere;
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import cycle, islice
 from typing import Final
 
 from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, naturals
-from peagen_ray.sandbox.reference import Reference, Subject, run
+from peagen_ray.sandbox.reference import MOST_PAIRS, Reference, Subject, run
 from peagen_ray.sandbox.statistics import Interval, interval
 from peagen_ray.sandbox.verdict import Judge, Verdict
 from peagen_ray.workload.base import Workload
 
 _PAIRS_AT_ONCE: Final = 4
-_MOST_PAIRS: Final = 16
 _PRECISE: Final = 0.02
 _FAIR: Final = 0.05
 _LOSES: Final = 0.85
@@ -79,26 +79,19 @@ def _peak(guest: Guest, slot: str, reference: Reference) -> tuple[int, float]:
 
 
 def _pairs(guest: Guest, reference: Reference, once_s: float, rival: float | None) -> Interval:
-    """Time pairs in small groups until the interval decides."""
-    calls = reference.timed_calls
-    repeat = max(1, min(len(calls), round(reference.slice_s / 4 / max(once_s, 1e-7))))
-    header = {
-        "op": "pairs",
-        "calls": [len(call) for call in calls],
-        "repeat_a": reference.repeat,
-        "repeat_b": repeat,
-        "count": _PAIRS_AT_ONCE,
-    }
+    """Time pairs in small groups until the interval decides, each on calls of its own as far as they go."""
+    repeat = max(1, min(reference.timed, round(reference.slice_s / 4 / max(once_s, 1e-7))))
+    step = max(repeat, reference.repeat)
+    header = {"op": "pairs", "repeat_a": reference.repeat, "repeat_b": repeat, "step": step}
     scale = repeat / reference.repeat
+    pool = cycle(reference.extra)
     logs: list[float] = []
-    found = Interval(1.0, 0.0, math.inf, 0)
-    while len(logs) < _MOST_PAIRS:
-        pairs = _timed(guest.ask({**header, "first": len(logs)}, b"".join(calls)))
+    while not _decided(logs, rival):
+        calls = list(islice(pool, _PAIRS_AT_ONCE * step))
+        sent = {"calls": [len(call) for call in calls], "swapped": len(logs) // _PAIRS_AT_ONCE % 2 == 1}
+        pairs = _timed(guest.ask({**header, **sent}, b"".join(calls)))
         logs += [math.log(max(a, 1) / max(b, 1) * scale) for a, b in pairs]
-        found = interval(logs)
-        if found.half_width < _PRECISE or (rival is not None and _decided(found, rival)):
-            break
-    return found
+    return interval(logs)
 
 
 def _timed(answer: Answer) -> Iterator[tuple[int, int]]:
@@ -109,9 +102,18 @@ def _timed(answer: Answer) -> Iterator[tuple[int, int]]:
     return zip(flat[::2], flat[1::2], strict=True)
 
 
-def _decided(found: Interval, rival: float) -> bool:
-    """Whether more pairs would change nothing: a clear loser, or fairly precise and apart from the rival."""
-    if found.samples <= _PAIRS_AT_ONCE:
+def _decided(logs: Sequence[float], rival: float | None) -> bool:
+    """Whether more pairs would change nothing that matters.
+
+    A candidate whose pairs all lose clearly is done with at once, one that loses soon. What may win is measured
+    on to the same precision however it looks meanwhile: to stop at a lucky moment would flatter it.
+    """
+    if not logs:
         return False
-    apart = found.high < rival or found.low > rival
-    return found.high < _LOSES * rival or (apart and found.half_width < _FAIR)
+    if rival is not None and max(logs) < math.log(_LOSES * rival):
+        return True
+    if len(logs) < 2 * _PAIRS_AT_ONCE:
+        return False
+    found = interval(logs)
+    loses = rival is not None and found.high < rival and found.half_width < _FAIR
+    return loses or found.half_width < _PRECISE or len(logs) >= MOST_PAIRS

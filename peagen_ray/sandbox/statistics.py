@@ -85,14 +85,14 @@ def student(freedom: int) -> float:
     Abramowitz & Stegun 1964, "Handbook of Mathematical Functions", 26.7.5.
     """
     z, n = _NORMAL, max(freedom, 1)
-    terms = (
+    terms: tuple[float, ...] = (
         z,
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,
         (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
         (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
     )
-    return sum(term / n**power for power, term in enumerate(terms))
+    return math.fsum(term / n**power for power, term in enumerate(terms))
 
 
 def _cut(count: int) -> int:

@@ -44,7 +44,7 @@ class Verdict:
 
     def to_data(self) -> dict[str, Any]:
         """The form in which it travels in a Result."""
-        return asdict(self)
+        return {**asdict(self), "families": list(self.families)}
 
 
 @dataclass(frozen=True)
