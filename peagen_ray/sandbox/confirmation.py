@@ -30,10 +30,13 @@ _VISITS: Final = 3
 """Visits to each family, and more as long as the interval is too wide."""
 
 _ROUNDS: Final = 4
+_WARM_UP: Final = 4
+"""Part of a round's calls that a visit begins with, unmeasured."""
+
 _LEAST_SLICE_NS: Final = 3_000_000
 """CPU time that the original's calls of one round should take at least."""
 
-_NULLS: Final = 100
+_NULLS: Final = 150
 """The candidate's calls of one round should take so many times what the conversation costs."""
 
 _MOST_CALLS: Final = 400
@@ -75,7 +78,7 @@ def confirm(
         SandboxError: a guest cannot be started.
         WorkloadError: the original disagrees with itself on one of the inputs.
     """
-    judge, rounds = Judge(subject.inputs()), families * _VISITS * (_ROUNDS + 1)
+    judge, rounds = Judge(subject.inputs()), families * _VISITS * (_ROUNDS + 1 / _WARM_UP)
     measurement = _Measurement(limits, subject, reference, source, judge, count(seed), most_s, rounds)
     try:
         with ExitStack() as stack:
@@ -107,7 +110,7 @@ class _Measurement:
 
     Attributes:
         number: calls of one round, once it is known what one costs.
-        rounds: how many there are at least, those to warm up included.
+        rounds: how many there are at least, those to warm up included by what they cost.
         inputs: calls on which outputs were compared.
         spent_s: CPU seconds of guests that have ended.
     """
@@ -119,7 +122,7 @@ class _Measurement:
     judge: Judge
     seeds: Iterator[int]
     most_s: float
-    rounds: int
+    rounds: float
     number: int = 0
     inputs: int = 0
     spent_s: float = 0.0
@@ -144,7 +147,7 @@ class _Measurement:
             if self.number == 0:
                 self._round(guests, self._calls(1))
                 self.number = self._affordable(self._round(guests, self._calls(1)))
-            self._round(guests, self._calls(self.number))
+            self._round(guests, self._calls(max(1, self.number // _WARM_UP)))
             rounds = [self._round(guests, self._calls(self.number)) for _ in range(_ROUNDS)]
             self.peak_kb = self.peak_kb or guests.peak_kb(self.reference.timed_calls[0])
             self.spent_s += guests.cpu_s()

@@ -71,11 +71,11 @@ def pooled(families: Sequence[Sequence[float]]) -> Interval:
 
 def _apart(families: Sequence[Sequence[float]]) -> float:
     """Standard deviation of the families' true medians: what is seen of it, less the noise of a median."""
+    if len(families) < 2 or len(families[0]) < 2:
+        return 0.0  # each value is a family of its own, so that the noise within covers what is between
     medians = [statistics.median(family) for family in families]
-    if len(medians) < 2:
-        return 0.0
     rests = [value - median for family, median in zip(families, medians, strict=True) for value in family]
-    noise = math.pi / 2 * _trimmed(rests)[1] ** 2 / max(1, len(families[0]) - 1)
+    noise = math.pi / 2 * _trimmed(rests)[1] ** 2 / (len(families[0]) - 1)
     return math.sqrt(max(0.0, statistics.variance(medians) - noise))
 
 
