@@ -83,12 +83,22 @@ class _Slot:
             return _Made(call, Prepared(partial(_raise, error)))
 
 
-class _Session:
+class Session:
+    """What a guest knows: the loaded programs and their calls."""
+
     def __init__(self) -> None:
         self.slots: dict[str, _Slot] = {}
         self.latest: list[_Made] = []
 
+    def respond(self, message: bytes) -> bytes:
+        """The answer to a message; an empty one says go."""
+        if message:
+            return self.answer(*unpack(message))
+        _time(self.latest)
+        return b""
+
     def answer(self, header: dict[str, Any], body: bytes) -> bytes:
+        """The answer to an operation."""
         operation: Callable[[dict[str, Any], bytes], bytes] = getattr(self, f"do_{header['op']}")
         return operation(header, body)
 
@@ -169,17 +179,18 @@ def _caller(workload: str | None, path: str) -> Callable[..., Any] | None:
     return caller
 
 
+def prepare_process() -> None:
+    """Give programs as deep a recursion as they would have had with nothing of ours below them."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 3000))
+
+
 def main(channel: socket.socket) -> None:
     """Answer the host until it hangs up."""
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), 3000))
-    session = _Session()
+    prepare_process()
+    session = Session()
     while True:
         try:
             message = framing.receive(channel, REQUEST_LIMIT, None)
         except framing.ChannelClosed:
             return
-        if message:
-            framing.send(channel, session.answer(*unpack(message)))
-        else:
-            _time(session.latest)
-            framing.send(channel, b"")
+        framing.send(channel, session.respond(message))

@@ -15,7 +15,7 @@ import pytest
 from peagen_ray.launcher import framing
 from peagen_ray.sandbox import guest
 from peagen_ray.sandbox.base import Answer
-from peagen_ray.sandbox.guest import _Session
+from peagen_ray.sandbox.guest import Session
 from peagen_ray.sandbox.messages import pack, unpack
 from peagen_ray.sandbox.reference import observations
 from peagen_ray.workload.equality import Observation
@@ -44,7 +44,7 @@ class Talk:
     """A session, and what a host says to it."""
 
     def __init__(self) -> None:
-        self.session = _Session()
+        self.session = Session()
 
     def ask(self, op: str, body: bytes = b"", **header: Any) -> Answer:
         return unpack(self.session.answer({"op": op, "limit": 4096, **header}, body))
