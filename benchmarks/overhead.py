@@ -95,7 +95,16 @@ def main() -> None:
         )
         engine.seed(Program(0, SOURCE, fitness=0.0, speed_ms=200.0, peak_kb=1.0, confirmed=True), 0.0)
         tasks = _Maker(
-            "bench", Subject(SOURCE, "bad_sort"), Path("none"), GuestLimits(), "cpu", "genetic", 0.7, ""
+            "bench",
+            Subject(SOURCE, "bad_sort"),
+            Path("none"),
+            GuestLimits(),
+            "cpu",
+            "pure",
+            {},
+            "genetic",
+            0.7,
+            "",
         )
         (server,) = linux.children(launcher.pid)
         meter = _Meter(server)

@@ -23,7 +23,9 @@
     │   └── AmbiguousHandler                two handlers qualify equally
     ├── ResultBackendError                  a stored record is missing or damaged
     ├── LaunchError                         the launcher cannot start a process, or is gone
+    │   └── LackingLayer                    a layer of isolation is not to be had here
     ├── SandboxError                        the sandbox cannot do what was demanded
+    │   └── SandboxUnavailable     exit 2   this machine lacks what it needs
     ├── MutationRejected                    a mutator has no usable change to propose
     └── EvolutionError
         ├── LedgerError                     a run's record cannot be read or continued
@@ -180,8 +182,18 @@ class LaunchError(PeagenError):
     """The launcher cannot start a process, or is gone."""
 
 
+class LackingLayer(LaunchError):
+    """A process was not started, since a layer of isolation that is demanded is not to be had here."""
+
+
 class SandboxError(PeagenError):
     """The sandbox cannot do what was demanded."""
+
+
+class SandboxUnavailable(SandboxError):
+    """This machine lacks what the sandbox needs; the hint says what to install, or which other one to use."""
+
+    exit_code = 2
 
 
 class MutationRejected(PeagenError):

@@ -3,16 +3,47 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar, Self
 
 from peagen_ray.errors import AmbiguousHandler, Unservable
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.task import Result, Task, TaskKind, is_reserved, missing_tags
+
+
+@dataclass(frozen=True)
+class Confinement:
+    """What a worker demands for untrusted code, and what it grants; no task can ask for more.
+
+    Attributes:
+        ceiling: the most that a guest gets, by the names of ``GuestLimits``.
+        require: layers of isolation that may not be missing, beside those that no guest goes without.
+        readable: paths that guests may read, beside Python's own libraries.
+        unsafe: go without layers that this machine lacks, in place of refusing.
+        image: the image that containers are made of where a task names none.
+        engine: the command line of the container engine; "" is docker or podman, whichever answers.
+        engine_options: further options of its ``run``.
+        venv: a virtual environment whose packages guests of executed sandboxes may import.
+    """
+
+    ceiling: Mapping[str, float] = field(default_factory=dict)
+    require: tuple[str, ...] = ()
+    readable: tuple[str, ...] = ()
+    unsafe: bool = False
+    image: str = ""
+    engine: str = ""
+    engine_options: tuple[str, ...] = ()
+    venv: str | None = None
+
+    @classmethod
+    def from_wire(cls, fields: dict[str, Any]) -> Self:
+        """Read what ``dataclasses.asdict`` made and JSON carried."""
+        lists = {name: tuple(fields[name]) for name in ("require", "readable", "engine_options")}
+        return cls(**{**fields, **lists})
 
 
 @dataclass(frozen=True)
@@ -25,6 +56,7 @@ class HandlerContext:
         offered: capability tags that are offered here.
         launcher: starts candidate processes that die with this task; None where there is none.
         timeout: seconds that the task may take in all.
+        confinement: how this worker keeps untrusted code.
     """
 
     scratch: Path
@@ -32,6 +64,7 @@ class HandlerContext:
     offered: frozenset[str] = field(default_factory=frozenset)
     launcher: Launcher | None = None
     timeout: float = 600.0
+    confinement: Confinement = Confinement()
 
 
 _CONTEXT: ContextVar[HandlerContext] = ContextVar("peagen_handler_context")

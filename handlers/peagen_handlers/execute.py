@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from peagen_ray.errors import UsageError
+from peagen_ray.errors import SandboxUnavailable, UsageError
 from peagen_ray.handler import TaskHandler
-from peagen_ray.plugins import load
-from peagen_ray.sandbox.base import GuestLimits, Sandbox
+from peagen_ray.plugins import Group, load, names
+from peagen_ray.sandbox.base import GuestLimits, Profile, Sandbox
+from peagen_ray.sandbox.confinement import confinement_of
+from peagen_ray.sandbox.container import Container
 from peagen_ray.sandbox.measure import FAMILIES, Verdict, confirm, screen
 from peagen_ray.sandbox.reference import Facts, Reference, Subject, prepare
 from peagen_ray.task import Result, Task, TaskKind
+
+_BUILT_IN: Final = frozenset({"process", "cpu", "bubblewrap", "docker", "container", "gpu"})
+"""What ``payload["sandbox"]`` may say that is none of another wheel's."""
+
+_OTHER_NAMES: Final = {"cpu": "process"}
+"""What ``--backend`` calls a sandbox."""
+
+
+class ContainerJob(BaseModel):
+    """What a task may say of its container; the engine and what is mounted are the worker's own.
+
+    Attributes:
+        image: an image that is there already; by default the worker's.
+        gpus: GPUs to use, as the engine names them, where the task is for a GPU.
+    """
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    image: str = ""
+    gpus: str = "all"
 
 
 class _Job(BaseModel):
@@ -24,6 +46,9 @@ class _Job(BaseModel):
     reference: Path
     seed: int = 0
     limits: GuestLimits = GuestLimits()
+    sandbox: str = "process"
+    profile: Profile = Profile.PURE
+    container: ContainerJob = ContainerJob()
 
 
 class PrepareJob(_Job):
@@ -64,15 +89,20 @@ def evaluate_id(execute_id: str) -> str:
 
 
 class ExecuteProcessHandler(TaskHandler):
-    """Measures candidates in processes of this machine: no container engine, nothing to install."""
+    """Measures candidates in processes of this machine: no container engine, nothing to install.
+
+    Attributes:
+        SANDBOXES: what ``payload["sandbox"]`` may say; ``--backend`` does.
+    """
 
     KIND: ClassVar[TaskKind] = TaskKind.EXECUTE
     PROVIDES: ClassVar[frozenset[str]] = frozenset({"cpu"})
-    SANDBOXES: ClassVar[frozenset[str]] = frozenset({"process", "cpu"})
+    SANDBOXES: ClassVar[frozenset[str]] = frozenset({"process", "cpu", "bubblewrap"})
 
     def dispatch(self, task: Task) -> bool:
-        """Tasks that name no sandbox, or this one (``cpu`` is what ``--backend`` calls it)."""
-        return task.payload.get("sandbox", "process") in self.SANDBOXES
+        """Tasks that name one of its sandboxes, that of another wheel, or none."""
+        wanted = str(task.payload.get("sandbox", "process"))
+        return wanted in self.SANDBOXES or (wanted not in _BUILT_IN and wanted in names(Group.SANDBOXES))
 
     def handle(self, task: Task) -> Result:
         """Do the job that ``payload["mode"]`` names."""
@@ -86,20 +116,24 @@ class ExecuteProcessHandler(TaskHandler):
             first = error.errors(include_url=False)[0]
             where = ".".join(map(str, first["loc"]))
             return Result.failure(task, f"payload.{where}: {first['msg']}", retryable=False)
-        except UsageError as error:
+        except (UsageError, SandboxUnavailable) as error:
             facts = {"type": type(error).__name__, "what": error.what}
             facts |= {"subject": error.subject, "hint": error.hint}
             return Result.failure(task, str(error), retryable=False, error=facts)
         msg = f"payload.mode: {mode!r} is none of prepare, screen, confirm"
         return Result.failure(task, msg, retryable=False)
 
-    def sandbox(self) -> Sandbox:
-        """What guests run in."""
-        made: Sandbox = load("peagen.sandboxes", "process")()
-        return made
+    def sandbox(self, job: _Job) -> Sandbox:
+        """What guests run in.
+
+        Raises:
+            SandboxUnavailable: what that takes is not installed.
+            UsageError: speed cannot be measured in that profile.
+        """
+        return _made(_OTHER_NAMES.get(job.sandbox, job.sandbox), _checked(job.profile))
 
     def _prepare(self, task: Task, job: PrepareJob) -> Result:
-        reference = prepare(job.subject, self.sandbox(), job.limits, job.seed, job.known)
+        reference = prepare(job.subject, self.sandbox(job), job.limits, job.seed, job.known)
         part = job.reference.with_suffix(".part")
         part.write_bytes(reference.to_bytes())
         part.replace(job.reference)
@@ -110,7 +144,9 @@ class ExecuteProcessHandler(TaskHandler):
         if final:
             verdict = self._confirm(job, reference)
         else:
-            verdict = screen(self.sandbox(), job.limits, job.subject, reference, job.source, rival=job.rival)
+            verdict = screen(
+                self.sandbox(job), job.limits, job.subject, reference, job.source, rival=job.rival
+            )
         payload: dict[str, Any] = {
             "verdict": verdict.to_data(),
             "reference_ms": reference.reference_ms,
@@ -122,7 +158,7 @@ class ExecuteProcessHandler(TaskHandler):
 
     def _confirm(self, job: MeasureJob, reference: Reference) -> Verdict:
         return confirm(
-            self.sandbox(),
+            self.sandbox(job),
             job.limits,
             job.subject,
             reference,
@@ -133,3 +169,55 @@ class ExecuteProcessHandler(TaskHandler):
             fresh=job.fresh,
             families=job.families,
         )
+
+
+class ExecuteDockerHandler(ExecuteProcessHandler):
+    """Measures candidates in containers of a Docker-compatible engine."""
+
+    PROVIDES: ClassVar[frozenset[str]] = frozenset({"docker", "cpu"})
+    SANDBOXES: ClassVar[frozenset[str]] = frozenset({"docker", "container"})
+
+    def dispatch(self, task: Task) -> bool:
+        """Tasks that name one of its sandboxes."""
+        return task.payload.get("sandbox") in list(self.SANDBOXES)
+
+    def sandbox(self, job: _Job) -> Sandbox:
+        """See :meth:`ExecuteProcessHandler.sandbox`."""
+        return _made(
+            "container",
+            _checked(job.profile),
+            container=Container.of(confinement_of(None), job.container.image),
+        )
+
+
+class ExecuteGPUHandler(ExecuteDockerHandler):
+    """Measures candidates in containers that have GPUs: containment only, and slower to start."""
+
+    PROVIDES: ClassVar[frozenset[str]] = frozenset({"docker", "gpu", "cuda11/12"})
+    SANDBOXES: ClassVar[frozenset[str]] = frozenset({"gpu"})
+
+    def sandbox(self, job: _Job) -> Sandbox:
+        """See :meth:`ExecuteProcessHandler.sandbox`."""
+        container = Container.of(confinement_of(None), job.container.image, job.container.gpus)
+        return _made("container", Profile.GPU, container=container)
+
+
+def _made(name: str, profile: Profile, **options: Any) -> Sandbox:
+    sandbox: Sandbox = load(Group.SANDBOXES, name)(**options)
+    sandbox.profile = profile
+    return sandbox
+
+
+def _checked(profile: Profile) -> Profile:
+    """The profile, if speed can be measured in it.
+
+    Raises:
+        UsageError: processes of a candidate's own would work outside of the clock that is read.
+    """
+    if profile.forks:
+        raise UsageError(
+            "speed is the CPU time of one process, which such a candidate could leave",
+            subject=f"profile {profile}",
+            hint="use pure or threads",
+        )
+    return profile

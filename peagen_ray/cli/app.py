@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "mutate": ("peagen_ray.cli.mutate", "Propose one changed program."),
     "config": ("peagen_ray.cli.config", "Show the effective configuration, or upgrade its file."),
     "workload": ("peagen_ray.cli.workload", "Write down which inputs a function is improved on."),
+    "doctor": ("peagen_ray.cli.doctor", "Try out what this machine's sandboxes hold."),
 }
 """Name → the module whose ``app`` is the command, and its line in the list of commands."""
 

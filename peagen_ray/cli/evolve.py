@@ -30,7 +30,17 @@ Workload = Annotated[
 ]
 Selector = Annotated[str | None, typer.Option(help="Parent selector.", show_default=False)]
 MutatorName = Annotated[str | None, typer.Option(help="Mutator.", show_default=False)]
-Backend = Annotated[str | None, typer.Option(help="Execution sandbox tag: cpu.", show_default=False)]
+Backend = Annotated[
+    str | None,
+    typer.Option(help="Execution sandbox tag: cpu, docker, gpu; or a sandbox's name.", show_default=False),
+]
+Unsafe = Annotated[
+    bool,
+    typer.Option(
+        "--unsafe",
+        help="Run candidates without the layers of isolation that this machine lacks: [execute] unsafe.",
+    ),
+]
 Concurrency = Annotated[
     int | None,
     typer.Option(
@@ -76,6 +86,7 @@ def run(
     selector: Selector = None,
     mutator: MutatorName = None,
     backend: Backend = None,
+    unsafe: Unsafe = False,
     generation_size: Annotated[
         int | None, typer.Option(help="Candidates in one generation.", show_default=False)
     ] = None,
@@ -117,6 +128,7 @@ def run(
         "evolve.selector": selector,
         "evolve.mutator": mutator,
         "evolve.backend": backend,
+        "execute.unsafe": True if unsafe else None,
         "evolve.generation_size": generation_size,
         "evolve.seed": seed,
         "evolve.ordered": True if ordered else None,
@@ -140,6 +152,7 @@ def step(
     selector: Selector = None,
     mutator: MutatorName = None,
     backend: Backend = None,
+    unsafe: Unsafe = False,
     seed: Seed = None,
     goal: Goal = None,
     concurrency: Concurrency = None,
@@ -162,6 +175,7 @@ def step(
         "evolve.selector": selector,
         "evolve.mutator": mutator,
         "evolve.backend": backend,
+        "execute.unsafe": True if unsafe else None,
         "evolve.seed": seed,
         "evolve.goal": goal,
         "evolve.entry_fn": entry_fn or None,

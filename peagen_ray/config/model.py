@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
@@ -148,10 +149,28 @@ class WorkerDefaults(Table):
     """always: a fresh process even for handlers that declare themselves shared"""
 
 
+class WorkerLimits(Table):
+    """``[worker.limits]``: what no candidate gets more of on this worker, whatever its task asks for."""
+
+    timeout_s: Positive | None = None
+    """wall time of one answer, seconds"""
+    cpu_s: Positive | None = None
+    """CPU time in all, seconds"""
+    memory_mb: int | None = Field(default=None, ge=64)
+    """memory, MiB"""
+    output_kb: int | None = Field(default=None, ge=1)
+    """what it prints or returns, KiB"""
+    scratch_mb: int | None = Field(default=None, ge=1)
+    """what it writes to files, MiB"""
+    processes: int | None = Field(default=None, ge=1)
+    """processes and threads at a time"""
+
+
 class WorkerTable(Table):
     """``[worker]``."""
 
     defaults: WorkerDefaults = WorkerDefaults()
+    limits: WorkerLimits = WorkerLimits()
 
 
 class MutateTable(Table):
@@ -207,7 +226,7 @@ class EvolveTable(Table):
     mutator: str = Field(default="auto", min_length=1)
     """auto, genetic, or the name of a plugin"""
     backend: str = Field(default="cpu", min_length=1)
-    """execution sandbox tag: cpu, docker or gpu"""
+    """execution sandbox tag: cpu, docker or gpu; or a sandbox by its name, such as bubblewrap"""
     entry_fn: str = ""
     """the function or Class.method to improve; empty means the whole module"""
     generation_size: int = Field(default=10, ge=1)
@@ -226,15 +245,45 @@ class EvolveTable(Table):
     archive: ArchiveTable = ArchiveTable()
 
 
+class ContainerTable(Table):
+    """``[execute.container]``: what candidates run in when ``[evolve] backend`` is docker or gpu."""
+
+    engine: str = ""
+    """docker, podman or another command that takes their arguments; empty means whichever of those answers"""
+    image: str = Field(default=f"python:{sys.version_info.major}.{sys.version_info.minor}-slim", min_length=1)
+    """an image with python3, of this Python's version; it must be there already, nothing is pulled"""
+    venv: LaxPath | None = None
+    """a virtual environment whose packages candidates may import, mounted read-only; in bubblewrap too"""
+    engine_options: Annotated[tuple[str, ...], BeforeValidator(_one_or_many)] = ()
+    """further options of the engine's run command, one word each"""
+    gpus: str = Field(default="all", min_length=1)
+    """the GPUs that backend gpu uses, as the engine names them"""
+
+
 class ExecuteTable(Table):
     """``[execute]``: what one candidate may use."""
 
     timeout_s: Positive = 10.0
-    """wall time, seconds"""
-    memory_mb: int = Field(default=1024, ge=16)
+    """wall time of one answer, seconds"""
+    cpu_s: Positive = 60.0
+    """CPU time in all, seconds"""
+    memory_mb: int = Field(default=1024, ge=64)
     """memory, MiB"""
     output_kb: int = Field(default=1024, ge=1)
     """what it prints or returns, KiB"""
+    scratch_mb: int = Field(default=64, ge=1)
+    """what it writes to files, MiB"""
+    processes: int = Field(default=64, ge=1)
+    """processes and threads at a time, where the profile allows any"""
+    profile: Literal["pure", "threads", "tree", "gpu"] = "pure"
+    """pure: one thread, no fork, no exec; threads: threads too; tree: fork and exec too; gpu: GPUs as well"""
+    require: Names = ()
+    """layers of isolation that may not be missing, beside those that no candidate runs without"""
+    readable: Paths = ()
+    """files and directories that candidates may read, beside Python's own libraries"""
+    unsafe: bool = False
+    """run candidates without the layers that this machine lacks, in place of refusing"""
+    container: ContainerTable = ContainerTable()
 
 
 class EvaluateTable(Table):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import socket
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from peagen_ray.errors import PluginError
 from peagen_ray.fabric.run import MESSAGE_LIMIT, build, failure_of, handle, wire_form
-from peagen_ray.handler import HandlerContext
+from peagen_ray.handler import Confinement, HandlerContext
 from peagen_ray.launcher import framing
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.task import Result, Task
@@ -26,6 +26,7 @@ class Order:
         worker: name of the worker.
         offered: capability tags that are offered here.
         timeout: seconds that the task may take.
+        confinement: how the worker keeps untrusted code.
     """
 
     handler: str
@@ -33,10 +34,16 @@ class Order:
     worker: str
     offered: frozenset[str]
     timeout: float
+    confinement: Confinement
 
     def to_wire(self) -> bytes:
         """The order as JSON."""
-        rest = {"worker": self.worker, "offered": sorted(self.offered), "timeout": self.timeout}
+        rest: dict[str, Any] = {
+            "worker": self.worker,
+            "offered": sorted(self.offered),
+            "timeout": self.timeout,
+        }
+        rest["confinement"] = asdict(self.confinement)
         return json.dumps({"handler": self.handler, "task": self.task.to_wire().decode(), **rest}).encode()
 
     @classmethod
@@ -44,7 +51,8 @@ class Order:
         """Read what :meth:`to_wire` wrote."""
         fields = json.loads(message)
         task, offered = Task.from_wire(fields.pop("task")), frozenset(fields.pop("offered"))
-        return cls(task=task, offered=offered, **fields)
+        confinement = Confinement.from_wire(fields.pop("confinement"))
+        return cls(task=task, offered=offered, confinement=confinement, **fields)
 
 
 def main(channel: socket.socket, launcher: Launcher) -> None:
@@ -58,5 +66,7 @@ def _carry_out(order: Order, launcher: Launcher) -> Result:
         handler = build(order.handler)
     except PluginError as error:
         return failure_of(order.task, error)
-    context = HandlerContext(Path.cwd(), order.worker, order.offered, launcher, order.timeout)
+    context = HandlerContext(
+        Path.cwd(), order.worker, order.offered, launcher, order.timeout, order.confinement
+    )
     return handle(handler, order.task, context)

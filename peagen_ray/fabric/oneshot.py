@@ -12,7 +12,7 @@ from peagen_ray.errors import EnvelopeError, LaunchError, PluginError
 from peagen_ray.fabric._child import Order
 from peagen_ray.fabric.interrupt import Interrupt
 from peagen_ray.fabric.run import MESSAGE_LIMIT, build, failure_of, handle, wire_form
-from peagen_ray.handler import HandlerContext, TaskHandler
+from peagen_ray.handler import Confinement, HandlerContext, TaskHandler
 from peagen_ray.launcher import framing
 from peagen_ray.launcher.client import Child, Exit, Launcher, SpawnSpec
 from peagen_ray.launcher.scratch import scratch_directory
@@ -54,6 +54,7 @@ class OneShotRunner:
         keep: directories that handlers must see although they lie under ``/tmp``: the workspace.
         image: the container image that this runs in, for provenance.
         isolation: whether handlers that declare themselves shared may run in this process.
+        confinement: how untrusted code is kept here.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class OneShotRunner:
         *,
         image: str = "",
         isolation: Isolation = "auto",
+        confinement: Confinement = Confinement(),  # noqa: B008 - frozen
     ) -> None:
         self.worker = worker
         self._launcher = launcher
@@ -74,6 +76,7 @@ class OneShotRunner:
         self._keep = keep
         self._image = image
         self._isolation = isolation
+        self._confinement = confinement
         self._handlers: dict[str, TaskHandler] = {}
 
     def run(self, handler: str, task: Task, *, timeout: float, interrupt: Interrupt | None = None) -> Result:
@@ -107,7 +110,7 @@ class OneShotRunner:
                 if known.SHARED and self._isolation == "auto":
                     run = self._here(known, task, scratch, timeout)
                 else:
-                    order = Order(handler, task, self.worker, self._offered, timeout)
+                    order = Order(handler, task, self.worker, self._offered, timeout, self._confinement)
                     run = self._apart(order, scratch, interrupt or Interrupt())
         except (PluginError, OSError) as error:
             run = _Run(failure_of(task, error))
@@ -119,7 +122,9 @@ class OneShotRunner:
         return self._handlers[reference]
 
     def _here(self, handler: TaskHandler, task: Task, scratch: Path, timeout: float) -> _Run:
-        context = HandlerContext(scratch, self.worker, self._offered, self._launcher, timeout)
+        context = HandlerContext(
+            scratch, self.worker, self._offered, self._launcher, timeout, self._confinement
+        )
         start = time.thread_time()
         # By way of the wire, so that what cannot travel is found here and not in the queue.
         result = Result.from_wire(wire_form(task, handle(handler, task, context)))

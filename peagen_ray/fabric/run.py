@@ -6,11 +6,11 @@ import importlib
 import traceback
 from typing import Final
 
-from peagen_ray.errors import BrokerUnavailable, EnvelopeError, LaunchError, PluginError
+from peagen_ray.errors import BrokerUnavailable, EnvelopeError, LaunchError, PluginError, SandboxError
 from peagen_ray.handler import HandlerContext, TaskHandler, handling
 from peagen_ray.task import Result, Task
 
-_TRANSIENT: Final = (OSError, MemoryError, LaunchError, BrokerUnavailable)
+_TRANSIENT: Final = (OSError, MemoryError, LaunchError, SandboxError, BrokerUnavailable)
 """Errors of the place rather than of the task: elsewhere, or later, it may go well."""
 
 MESSAGE_LIMIT: Final = 32 * 1024 * 1024

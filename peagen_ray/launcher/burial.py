@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import select
 import signal
+import subprocess
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -15,6 +16,9 @@ from peagen_ray.launcher.spec import Exit
 
 PATIENCE: Final = 5.0
 """Seconds that a killed process may take to be gone."""
+
+WILL_PATIENCE: Final = 20.0
+"""Seconds that a will may take."""
 
 _PAUSE: Final = 0.0005
 """Seconds between two looks at orphans that were killed."""
@@ -64,6 +68,19 @@ class Sweeper:
                 self._hopeless |= dying
             elif dying:
                 time.sleep(_PAUSE)
+
+
+def execute_will(argv: Sequence[str]) -> None:
+    """Run a program that removes what a dead child left elsewhere; nobody is there to be told how it went."""
+    with suppress(OSError, subprocess.TimeoutExpired):
+        subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            timeout=WILL_PATIENCE,
+            check=False,
+        )
 
 
 def _kill(pid: int) -> None:

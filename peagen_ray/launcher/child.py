@@ -16,13 +16,16 @@ import socket
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn, TextIO
 
+from peagen_ray.errors import LackingLayer, LaunchError
 from peagen_ray.launcher import linux
 from peagen_ray.launcher.client import Launcher
+from peagen_ray.launcher.jail.cgroup import Group
+from peagen_ray.launcher.jail.enter import Warden, imprison, set_limit
 from peagen_ray.launcher.private_tmp import LAYER, PrivateTmp
 from peagen_ray.launcher.spec import Limits, SpawnSpec
 
@@ -60,19 +63,21 @@ class Ground:
     Attributes:
         server: process id of the fork server.
         private_tmp: temporary directories of its own, None where the kernel refuses.
+        warden: takes processes into jail.
         stdout: what becomes ``sys.stdout``.
         stderr: what becomes ``sys.stderr``.
     """
 
     server: int
     private_tmp: PrivateTmp | None
+    warden: Warden
     stdout: TextIO
     stderr: TextIO
 
     @classmethod
-    def prepare(cls, private_tmp: PrivateTmp | None) -> Ground:
+    def prepare(cls, private_tmp: PrivateTmp | None, warden: Warden) -> Ground:
         """Prepare this process, a fork server."""
-        return cls(os.getpid(), private_tmp, _stream_to_pipe(1), _stream_to_pipe(2))
+        return cls(os.getpid(), private_tmp, warden, _stream_to_pipe(1), _stream_to_pipe(2))
 
 
 def reserve_places() -> None:
@@ -99,11 +104,11 @@ def _stream_to_pipe(fd: int) -> TextIO:
     return stream
 
 
-def run(spec: SpawnSpec, fds: Descriptors, ground: Ground) -> NoReturn:
+def run(spec: SpawnSpec, fds: Descriptors, ground: Ground, group: Group | None) -> NoReturn:
     """Turn this freshly forked process into the child, call its entry, and end it."""
     code = 1
     try:
-        if _prepare(spec, fds, ground):
+        if _prepare(spec, fds, ground, group):
             if spec.argv:
                 _execute(spec)
             _call(spec)
@@ -117,11 +122,16 @@ def run(spec: SpawnSpec, fds: Descriptors, ground: Ground) -> NoReturn:
         os._exit(code)
 
 
-def _prepare(spec: SpawnSpec, fds: Descriptors, ground: Ground) -> bool:
+def _prepare(spec: SpawnSpec, fds: Descriptors, ground: Ground, group: Group | None) -> bool:
     """Set everything up, and say on the connection that it is or why it is not."""
-    _arrange(fds, ground)
+    world = ground.warden.world(spec.jail) if spec.jail else None
+    _arrange(fds, ground, world.descriptors if world else frozenset())
     try:
-        answer: dict[str, Any] = {"pid": os.getpid(), "layers": _isolate(spec, ground)}
+        layers = _isolate(spec, ground, group)
+        answer: dict[str, Any] = {"pid": os.getpid(), "layers": layers}
+    except LaunchError as error:
+        lacking = isinstance(error, LackingLayer)
+        answer = {"error": error.what, "hint": error.hint, "lacking": lacking}
     except (OSError, ValueError) as error:
         answer = {"error": f"cannot set up the process: {error}"}
     os.write(_CONNECTION, json.dumps(answer).encode())
@@ -129,8 +139,8 @@ def _prepare(spec: SpawnSpec, fds: Descriptors, ground: Ground) -> bool:
     return "pid" in answer
 
 
-def _arrange(fds: Descriptors, ground: Ground) -> None:
-    """Move the child's descriptors to their places and close all others."""
+def _arrange(fds: Descriptors, ground: Ground, kept: Container[int]) -> None:
+    """Move the child's descriptors to their places and close all others but those that are kept."""
     os.dup2(fds.stdout, 1)
     os.dup2(fds.stderr, 2)
     os.dup2(fds.channel, _CHANNEL, inheritable=False)
@@ -141,14 +151,22 @@ def _arrange(fds: Descriptors, ground: Ground) -> None:
         os.dup2(fds.nested, _NESTED, inheritable=False)
     # Not ``closerange``: without the system call of that name it would try every possible number.
     for fd in map(int, os.listdir("/proc/self/fd")):  # noqa: PTH208 - fewer pages are touched
-        if fd >= _FIRST_FREE:
+        if fd >= _FIRST_FREE and fd not in kept:
             with suppress(OSError):
                 os.close(fd)
     sys.stdout, sys.stderr = ground.stdout, ground.stderr
 
 
-def _isolate(spec: SpawnSpec, ground: Ground) -> list[str]:
+def _isolate(spec: SpawnSpec, ground: Ground, group: Group | None) -> list[str]:
     os.setsid()
+    os.environ.update(spec.environment)
+    os.umask(0o077)
+    # What a preloaded module found out about the launcher's environment does not hold here.
+    tempfile.tempdir = None
+    sys.argv = [spec.entry]
+    if spec.jail is not None:
+        os.chdir(spec.scratch)
+        return imprison(spec.jail, ground.warden, group, spec.scratch, ground.server, _CONNECTION)
     linux.adopt_orphans()
     layers = []
     if ground.private_tmp:
@@ -156,13 +174,8 @@ def _isolate(spec: SpawnSpec, ground: Ground) -> list[str]:
         layers.append(LAYER)
     # After the system calls that change who we are: some of those reset it.
     linux.die_with_parent(signal.SIGKILL, ground.server)
-    os.umask(0o077)
     os.chdir(spec.scratch)
-    os.environ.update(spec.environment)
     os.environ["HOME"] = os.environ["TMPDIR"] = str(spec.scratch)
-    # What a preloaded module found out about the launcher's environment does not hold here.
-    tempfile.tempdir = None
-    sys.argv = [spec.entry]
     _limit(spec.limits)
     return layers
 
@@ -170,22 +183,14 @@ def _isolate(spec: SpawnSpec, ground: Ground) -> list[str]:
 def _limit(limits: Limits) -> None:
     if limits.cpu_s is not None:
         seconds = math.ceil(limits.cpu_s)
-        _set_limit(resource.RLIMIT_CPU, seconds, seconds + 1)
+        set_limit(resource.RLIMIT_CPU, seconds, seconds + 1)
     for kind, amount in (
         (resource.RLIMIT_FSIZE, limits.file_bytes),
         (resource.RLIMIT_NOFILE, limits.open_files),
         (resource.RLIMIT_AS, limits.address_space),
     ):
         if amount is not None:
-            _set_limit(kind, amount, amount)
-
-
-def _set_limit(kind: int, soft: int, hard: int) -> None:
-    """Set a limit, or what is allowed of it."""
-    _, ceiling = resource.getrlimit(kind)
-    if ceiling != resource.RLIM_INFINITY:
-        soft, hard = min(soft, ceiling), min(hard, ceiling)
-    resource.setrlimit(kind, (soft, hard))
+            set_limit(kind, amount)
 
 
 def _execute(spec: SpawnSpec) -> NoReturn:

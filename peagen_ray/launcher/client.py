@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Final, Self
 
-from peagen_ray.errors import LaunchError
+from peagen_ray.errors import LackingLayer, LaunchError
 from peagen_ray.launcher import start
 from peagen_ray.launcher.answers import expect_answer
 from peagen_ray.launcher.capture import Capture
@@ -147,7 +147,8 @@ class Launcher:
 def _started(connection: socket.socket, entry: str) -> dict[str, Any]:
     answer = expect_answer(connection, _PATIENCE)
     if "error" in answer:
-        raise LaunchError(answer["error"], subject=entry)
+        kind = LackingLayer if answer.get("lacking") else LaunchError
+        raise kind(answer["error"], subject=entry, hint=answer.get("hint", ""))
     if "pid" not in answer:
         reason = Exit.from_wire(answer).reason
         raise LaunchError(f"the process died while it was set up: {reason}", subject=entry)

@@ -9,13 +9,14 @@ import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from peagen_ray.errors import LaunchError
 from peagen_ray.launcher import child
-from peagen_ray.launcher.burial import Sweeper, bury
+from peagen_ray.launcher.burial import Sweeper, bury, execute_will
+from peagen_ray.launcher.jail.cgroup import Group
 from peagen_ray.launcher.scratch import remove_tree
 from peagen_ray.launcher.spec import FAREWELL, REQUEST_LIMIT, SpawnSpec
 
@@ -38,9 +39,12 @@ class _Record:
     pid: int
     pidfd: int
     scratch: Path
+    will: tuple[str, ...]
     connection: socket.socket
     base: _Base
     nested: _Base | None
+    group: Group | None
+    alarm: int | None
 
 
 class Loop:
@@ -122,9 +126,13 @@ class Loop:
     def _fork(self, spec: SpawnSpec, connection: socket.socket, fds: list[int], base: _Base) -> None:
         ours, theirs = _socketpair() if spec.nested else (None, None)
         places = child.Descriptors(fds[0], fds[1], fds[2], fds[3], theirs.fileno() if theirs else None)
+        group = None
+        if spec.jail:
+            self._ground.warden.world(spec.jail)  # made once, here, for all that follow
+            group = self._ground.warden.group(spec.jail)
         pid = os.fork()
         if pid == 0:
-            child.run(spec, places, self._ground)
+            child.run(spec, places, self._ground, group)
         if theirs:
             theirs.close()
         try:
@@ -134,11 +142,14 @@ class Loop:
             os.waitpid(pid, 0)
             raise
         nested = _Base(ours) if ours else None
-        record = _Record(pid, pidfd, spec.scratch, connection, base, nested)
+        alarm = group.memory_alarm() if group else None
+        record = _Record(pid, pidfd, spec.scratch, spec.will, connection, base, nested, group, alarm)
         self._records[pid] = record
         base.children.add(record)
         self._watch(pidfd, lambda: self._end(record))
         self._watch(connection.fileno(), lambda: self._end(record))
+        if alarm is not None:
+            self._watch(alarm, lambda: self._end(record))
         if nested:
             self._watch(nested.socket.fileno(), lambda: self._on_base(nested))
 
@@ -146,18 +157,27 @@ class Loop:
         """Bury a child that died or is to die, with everything that it started, and report it."""
         self._unwatch(record.pidfd)
         self._unwatch(record.connection.fileno())
+        if record.alarm is not None:
+            self._unwatch(record.alarm)
+            os.close(record.alarm)
         record.base.children.discard(record)
-        forsaken = record.base is self._root and (self._abandoned or _hung_up(record.connection))
+        gone = record.base.socket.fileno() < 0  # a handler's end of it closed with the handler
+        forsaken = self._abandoned or gone or _hung_up(record.connection)
         ended = bury(record.pid, record.pidfd)
         del self._records[record.pid]
         if record.nested:
             self._close_base(record.nested)
         self._sweeper.sweep(self._records)
         os.close(record.pidfd)
-        if forsaken:
+        if record.will and (forsaken or not self._running):
+            execute_will(record.will)
+        if forsaken and record.base is self._root:
             # What cannot be removed there is nobody to tell about.
             with suppress(OSError):
                 remove_tree(record.scratch)
+        if record.group:
+            ended = ended and replace(ended, out_of_memory=record.group.ran_out_of_memory())
+            record.group.remove()
         message = ended.to_wire() if ended else {"error": f"process {record.pid} does not die"}
         _tell(record.connection, message)
         record.connection.close()

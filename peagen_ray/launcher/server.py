@@ -19,6 +19,8 @@ from peagen_ray.errors import LaunchError
 from peagen_ray.launcher import linux
 from peagen_ray.launcher.burial import Sweeper
 from peagen_ray.launcher.child import Ground, reserve_places
+from peagen_ray.launcher.jail.code import prisoners_code
+from peagen_ray.launcher.jail.enter import Warden
 from peagen_ray.launcher.loop import Loop
 from peagen_ray.launcher.private_tmp import PrivateTmp
 
@@ -64,7 +66,7 @@ def _serve(base_fd: int, owner: int, guard: int, preload: Sequence[str]) -> None
         owner_fd, guard_fd = os.pidfd_open(owner), os.pidfd_open(guard)
         _preload(preload)
         private_tmp = PrivateTmp(_code_paths())
-        ground = Ground.prepare(private_tmp if private_tmp.works() else None)
+        ground = Ground.prepare(private_tmp if private_tmp.works() else None, Warden(prisoners_code()))
     except (LaunchError, OSError) as error:
         base.send(json.dumps({"error": str(error)}).encode())
         return

@@ -7,30 +7,17 @@ import os
 import signal as signals
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
 from peagen_ray.errors import LaunchError
+from peagen_ray.launcher.jail.policy import Jail
 
 REQUEST_LIMIT: Final = 64 * 1024
 """Bytes of the longest request."""
 
 FAREWELL: Final = b"farewell"
 """What an owner that ends its launcher says; one that says nothing has died."""
-
-
-class Profile(StrEnum):
-    """What a jailed process may do beside computing."""
-
-    PURE = "pure"
-    """One thread, no fork, no exec."""
-    THREADS = "threads"
-    """Threads too; no fork, no exec."""
-    TREE = "tree"
-    """Threads, fork and exec, within a process-id namespace or a control group."""
-    GPU = "gpu"
-    """As ``tree``, with the device nodes of GPUs and no limit of address space: containment only."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +52,11 @@ class SpawnSpec:
         keep: directories that it goes on seeing although they lie under ``/tmp``, ``/var/tmp`` or
             ``/dev/shm``, of which it gets empty ones of its own where the kernel allows that.
         argv: execute this program in place of calling an entry; its channel is descriptor 3.
+        jail: keep it within these bounds, in place of ``limits`` and ``keep``.
         stdio: that program's channel is its standard input and output too; only what it writes to
             standard error is kept.
+        will: a program to execute when it is gone, if whoever asked for it died before it could, or ends
+            the launcher first: to remove what it left elsewhere than in its scratch directory.
     """
 
     entry: str
@@ -77,6 +67,8 @@ class SpawnSpec:
     keep: tuple[Path, ...] = ()
     argv: tuple[str, ...] = ()
     stdio: bool = False
+    will: tuple[str, ...] = ()
+    jail: Jail | None = None
 
     def to_wire(self) -> bytes:
         """The request as JSON, its paths resolved; LaunchError if it is longer than a request may be."""
@@ -89,6 +81,8 @@ class SpawnSpec:
             "keep": [os.path.realpath(path) for path in self.keep],
             "argv": list(self.argv),
             "stdio": self.stdio,
+            "will": list(self.will),
+            "jail": None if self.jail is None else self.jail.to_wire(),
         }
         request = json.dumps(fields).encode()
         if len(request) > REQUEST_LIMIT:
@@ -113,6 +107,8 @@ class SpawnSpec:
                 keep=tuple(map(Path, fields["keep"])),
                 argv=tuple(map(str, fields["argv"])),
                 stdio=bool(fields["stdio"]),
+                will=tuple(map(str, fields["will"])),
+                jail=None if fields["jail"] is None else Jail.from_wire(fields["jail"]),
             )
             module, function = ("-", "-") if spec.argv else spec.entry.split(":")
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
@@ -131,12 +127,14 @@ class Exit:
         signal: number of the signal that ended it, else None.
         cpu_s: seconds of CPU that it used, and those of its children that it waited for.
         max_rss_kb: its peak of resident memory, kB; begins at that of the launcher it came from.
+        out_of_memory: the kernel killed it, or one of its processes, for the memory of all together.
     """
 
     code: int | None
     signal: int | None = None
     cpu_s: float = 0.0
     max_rss_kb: int = 0
+    out_of_memory: bool = False
 
     @property
     def reason(self) -> str:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from peagen_ray.errors import LaunchError
 from peagen_ray.launcher.answers import expect_answer
@@ -22,9 +22,11 @@ _PASSED_PREFIXES: Final = ("LC_", "COV_CORE_", "COVERAGE_")
 """What of our environment it gets; the last two let coverage follow into its children."""
 
 _BOOT: Final = (
-    "import json, sys; config = json.loads(sys.argv[1]); sys.path[:] = config.pop('path'); "
-    "from peagen_ray.launcher.server import main; main(**config)"
+    "import json, socket, sys; fd = int(sys.argv[1]); base = socket.socket(fileno=fd); "
+    "config = json.loads(base.recv(1 << 20)); base.detach(); sys.path[:] = config.pop('path'); "
+    "from peagen_ray.launcher.server import main; main(fd, **config)"
 )
+"""Its settings come over the socket: a command line would be there for every child to read."""
 
 _START_PATIENCE: Final = 60.0
 """Seconds for it to import what it preloads."""
@@ -45,8 +47,10 @@ def start(
         raise LaunchError("processes are started with system calls of Linux", hint="use a container")
     base, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     with theirs:
-        process = _popen(theirs.fileno(), preload, hash_seed)
+        process = _popen(theirs.fileno(), hash_seed)
     try:
+        with suppress(OSError):  # it died: nobody will answer
+            base.send(json.dumps(_config(preload)).encode(), socket.MSG_NOSIGNAL)
         answer = expect_answer(base, _START_PATIENCE)
         if "error" in answer:
             raise LaunchError(f"the launcher cannot start: {answer['error']}")
@@ -77,22 +81,21 @@ def scrubbed(environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _popen(base: int, preload: Sequence[str], hash_seed: int | None) -> subprocess.Popen[bytes]:
+def _config(preload: Sequence[str]) -> dict[str, Any]:
+    path = [str(Path(entry).absolute()) for entry in sys.path]
+    return {"path": path, "owner": os.getpid(), "preload": list(preload)}
+
+
+def _popen(base: int, hash_seed: int | None) -> subprocess.Popen[bytes]:
     # The user's own site directory only if this process has it too; never the working directory.
     flags = ["-P", "-X", "utf8", *([] if site.ENABLE_USER_SITE else ["-s"])]
     flags += ["-O"] * sys.flags.optimize + ["-B"] * sys.dont_write_bytecode
-    config = {
-        "path": [str(Path(entry).absolute()) for entry in sys.path],
-        "base_fd": base,
-        "owner": os.getpid(),
-        "preload": list(preload),
-    }
     environment = scrubbed(os.environ)
     if hash_seed is not None:
         environment["PYTHONHASHSEED"] = str(hash_seed)
     try:
         return subprocess.Popen(
-            [sys.executable, *flags, "-c", _BOOT, json.dumps(config)],
+            [sys.executable, *flags, "-c", _BOOT, str(base)],
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

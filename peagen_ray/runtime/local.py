@@ -11,12 +11,14 @@ from peagen_ray.config.model import Config
 from peagen_ray.errors import ConfigError, PeagenError
 from peagen_ray.fabric.inline import InlineWorker, Registered
 from peagen_ray.fabric.oneshot import PRELOAD, OneShotRunner
+from peagen_ray.handler import Confinement
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.plugins import load, names, reference
 from peagen_ray.queues.base import TaskQueue
 from peagen_ray.results.base import Record, ResultBackend
 from peagen_ray.task import Result, Task
 
+_LIMITS: Final = {"timeout_s": "wall_s"}
 HANDLERS: Final = "peagen.task_handlers"
 QUEUES: Final = "peagen.task_queues"
 BACKENDS: Final = "peagen.result_backends"
@@ -34,12 +36,20 @@ class LocalFabric:
         config: the effective configuration.
         concurrency: tasks at a time.
         keep: directories that tasks must see although they lie under ``/tmp``.
+        offered: capability tags that the worker offers, if not those configured.
     """
 
-    def __init__(self, config: Config, concurrency: int, keep: tuple[Path, ...]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        concurrency: int,
+        keep: tuple[Path, ...],
+        offered: frozenset[str] | None = None,
+    ) -> None:
         self._config = config
         self._concurrency = concurrency
         self._keep = keep
+        self._offered = config.worker.defaults.caps if offered is None else offered
         self._results = open_results(config)
         self._stack = ExitStack()
         self._problems: list[str] = []
@@ -55,15 +65,16 @@ class LocalFabric:
             runner = OneShotRunner(
                 self.launcher,
                 "inline",
-                self._config.worker.defaults.caps,
+                self._offered,
                 keep=self._keep,
                 isolation=self._config.worker.defaults.isolation,
+                confinement=confinement(self._config),
             )
             worker = InlineWorker(
                 self.queue,
                 handlers,
                 runner,
-                self._config.worker.defaults.caps,
+                self._offered,
                 self._concurrency,
                 on_result=self._keep_record,
             )
@@ -110,6 +121,23 @@ def registered(only: tuple[str, ...] = ()) -> dict[str, Registered]:
             "no such handler is installed", subject=", ".join(unknown), hint=f"installed: {', '.join(known)}"
         )
     return {name: Registered(load(HANDLERS, name)(), reference(HANDLERS, name)) for name in only or known}
+
+
+def confinement(config: Config) -> Confinement:
+    """How this machine keeps untrusted code: never what a task says, but what its own configuration does."""
+    ceiling = {_LIMITS.get(name, name): value for name, value in config.worker.limits if value is not None}
+    table = config.execute
+    readable = tuple(str(path.absolute()) for path in table.readable)
+    return Confinement(
+        ceiling=ceiling,
+        require=table.require,
+        readable=readable,
+        unsafe=table.unsafe,
+        image=table.container.image,
+        engine=table.container.engine,
+        engine_options=table.container.engine_options,
+        venv=str(table.container.venv.absolute()) if table.container.venv else None,
+    )
 
 
 def open_queue(config: Config) -> TaskQueue:

@@ -46,6 +46,8 @@ def mutate_once(config: Config, target: Path) -> Mutated:
         reference=Path("none"),
         limits=request.limits(),
         sandbox=config.evolve.backend,
+        profile=config.execute.profile,
+        container=request.container(),
         mutator=request.mutator(),
         temperature=config.mutate.temperature,
         goal=config.evolve.goal,

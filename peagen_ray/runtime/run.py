@@ -29,6 +29,7 @@ from peagen_ray.plugins import load
 from peagen_ray.runtime.driver import Driver
 from peagen_ray.runtime.finish import Finish, final_event, write
 from peagen_ray.runtime.local import LocalFabric
+from peagen_ray.runtime.offering import offering
 from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.runtime.progress import Observer
 from peagen_ray.runtime.result import RunResult
@@ -54,7 +55,8 @@ def evolve(request: RunRequest, observer: Observer) -> RunResult:
     keep = (Path.cwd(), paths.root.resolve(), request.target.resolve().parent)
     with ExitStack() as stack:
         stack.callback(paths.discard_if_empty)
-        fabric = stack.enter_context(LocalFabric(request.config, request.concurrency, keep))
+        offered = offering(request.config)
+        fabric = stack.enter_context(LocalFabric(request.config, request.concurrency, keep, offered))
         watch = stack.enter_context(Watch(observer))
         opened = (_begin if request.resume is None else _resume)(request, paths, fabric, watch)
         with opened.ledger as ledger:
@@ -250,6 +252,8 @@ def _tasks(request: RunRequest, paths: RunPaths) -> TaskMaker:
         reference=paths.reference.resolve(),
         limits=request.limits(),
         sandbox=config.evolve.backend,
+        profile=config.execute.profile,
+        container=request.container(),
         mutator=request.mutator(),
         temperature=config.mutate.temperature,
         goal=config.evolve.goal,

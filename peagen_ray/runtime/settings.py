@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from peagen_ray.config.model import Config
 from peagen_ray.errors import TargetError, UsageError, WorkloadError
@@ -16,9 +16,6 @@ from peagen_ray.workload.target import callable_entries, inspect_source
 
 LLM_MUTATORS: Final = frozenset({"patch", "rewrite"})
 """Mutators that ask a language model."""
-
-_CPU_FACTOR: Final = 6.0
-"""CPU seconds that a guest may use in all, as a multiple of the wall time of one answer."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +88,16 @@ class RunRequest:
         table = self.config.execute
         return GuestLimits(
             wall_s=table.timeout_s,
-            cpu_s=_CPU_FACTOR * table.timeout_s,
+            cpu_s=table.cpu_s,
             memory_mb=table.memory_mb,
             output_kb=table.output_kb,
+            scratch_mb=table.scratch_mb,
+            processes=table.processes,
         )
+
+    def container(self) -> dict[str, Any]:
+        """What a task may say of its container; the engine and what is mounted are the worker's own."""
+        return self.config.execute.container.model_dump(mode="json", include={"image", "gpus"})
 
     def mutator(self) -> str:
         """The mutator's name, ``auto`` resolved.

@@ -40,7 +40,9 @@ class TaskMaker:
         subject: what is improved.
         reference: the file with what the original does.
         limits: what a guest may use.
-        sandbox: execution sandbox tag.
+        sandbox: execution sandbox tag, or a sandbox's name.
+        profile: what candidates may do beside computing.
+        container: what a task may say of its container: ``image`` and ``gpus``.
         mutator: name of the mutator.
         temperature: how far from its parent a mutation may go.
         goal: a sentence of the person's own.
@@ -52,6 +54,8 @@ class TaskMaker:
     reference: Path
     limits: GuestLimits
     sandbox: str
+    profile: str
+    container: Mapping[str, Any]
     mutator: str
     temperature: float
     goal: str
@@ -124,6 +128,8 @@ class TaskMaker:
             "reference": str(self.reference),
             "limits": asdict(self.limits),
             "sandbox": self.sandbox,
+            "profile": self.profile,
+            "container": dict(self.container),
             "timeout": GRACE_S + self.limits.cpu_s,
         }
         return Task(kind=TaskKind.EXECUTE, id=task_id, payload={**common, **payload})

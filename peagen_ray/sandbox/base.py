@@ -13,15 +13,18 @@ the sandbox forbids, or printed or returned more than it may.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from peagen_ray.errors import SandboxError
-from peagen_ray.launcher.spec import Profile
+from peagen_ray.launcher.jail.policy import Profile
 from peagen_ray.sandbox.messages import Answer
+
+if TYPE_CHECKING:
+    from peagen_ray.sandbox.execution import Execution, Program
 
 __all__ = ["Answer", "Guest", "GuestFailed", "GuestLimits", "Profile", "Sandbox", "naturals"]
 
@@ -46,14 +49,9 @@ class GuestLimits:
     scratch_mb: int = 64
     processes: int = 64
 
-    def within(self, ceiling: GuestLimits) -> GuestLimits:
-        """These limits, none of them above that of ``ceiling``."""
-        return GuestLimits(
-            **{
-                each.name: min(getattr(self, each.name), getattr(ceiling, each.name))
-                for each in fields(GuestLimits)
-            }
-        )
+    def within(self, ceiling: Mapping[str, float]) -> Self:
+        """These limits, none of them above what ``ceiling`` has under its name."""
+        return replace(self, **{name: min(getattr(self, name), most) for name, most in ceiling.items()})
 
 
 class GuestFailed(SandboxError):
@@ -75,9 +73,14 @@ class Guest(ABC):
 
     Attributes:
         layers: the layers of isolation that are really active around it.
+        printed: what it printed to standard output and to standard error, of each the beginning and the end; known
+            once it has ended.
+        cpu_s: seconds of CPU that it used, those of its children included; known once it has ended.
     """
 
     layers: frozenset[str]
+    printed: tuple[str, str] = ("", "")
+    cpu_s: float = 0.0
 
     @abstractmethod
     def ask(
@@ -152,17 +155,32 @@ class Sandbox(ABC):
 
     Attributes:
         NAME: its name in ``peagen.sandboxes``.
+        profile: what its guests may do unless :meth:`start` says otherwise.
     """
 
     NAME: ClassVar[str]
+    profile: Profile = Profile.PURE
 
     @abstractmethod
-    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:
-        """A fresh guest under those limits.
+    def start(self, limits: GuestLimits, profile: Profile | None = None) -> Guest:
+        """A fresh guest under those limits, none of them above the worker's ceiling.
 
         Raises:
-            SandboxError: it cannot be started, or a layer that is demanded is not to be had here.
+            SandboxUnavailable: a layer that is demanded is not to be had here.
+            SandboxError: it cannot be started.
         """
+
+    def run(
+        self, program: Program, limits: GuestLimits | None = None, profile: Profile = Profile.PURE
+    ) -> Execution:
+        """Run one program in a guest of its own, which is gone afterwards.
+
+        Raises:
+            SandboxError: see :meth:`start`; what the program does is in the answer and raises nothing.
+        """
+        from peagen_ray.sandbox.execution import execute  # it is made of guests, which are defined here
+
+        return execute(self.start(limits or GuestLimits(), profile), program)
 
     @abstractmethod
     @contextmanager

@@ -22,6 +22,7 @@ from peagen_ray.sandbox.billing import RESOLUTION, Account, Claim
 from peagen_ray.sandbox.lockstep import Incorrect, Round, Trio, trio
 from peagen_ray.sandbox.reference import Reference, Subject
 from peagen_ray.sandbox.verdict import Judge, Verdict
+from peagen_ray.workload.base import Workload
 
 FAMILIES: Final = 3
 """Interpreters that have to agree."""
@@ -142,7 +143,7 @@ class _Measurement:
 
     def _visit(self, home: Sandbox, fresh: int) -> list[Round]:
         with trio(home, self.limits, self.subject, self.source, self.judge) as guests:
-            for calls in self._of_many_sizes(fresh):
+            for calls in of_many_sizes(self.judge.workload, self.seeds, self.reference.size, fresh):
                 self._round(guests, calls)
             if self.number == 0:
                 self._round(guests, self._calls(1))
@@ -161,13 +162,6 @@ class _Measurement:
         size = self.reference.size
         return [pickle.dumps(self.judge.workload.call(next(self.seeds), size)) for _ in range(number)]
 
-    def _of_many_sizes(self, number: int) -> Iterator[list[bytes]]:
-        """Calls of all sizes up to the timed one, small ones more often (evenly spread logarithms)."""
-        for first in range(0, number, _AT_ONCE):
-            fractions = [index * _GOLDEN % 1.0 for index in range(first, min(number, first + _AT_ONCE))]
-            sizes = [max(1, round(self.reference.size**fraction)) for fraction in fractions]
-            yield [pickle.dumps(self.judge.workload.call(next(self.seeds), size)) for size in sizes]
-
     def _affordable(self, one: Round) -> int:
         """Calls that make slices long enough, as far as budget and memory go.
 
@@ -181,3 +175,11 @@ class _Measurement:
         paid = round_ns / max(sum(bill.total for bill in bills), 1)
         held = _MOST_BYTES / len(self._calls(1)[0])
         return max(1, math.floor(min(math.ceil(wanted), paid, held, _MOST_CALLS)))
+
+
+def of_many_sizes(workload: Workload, seeds: Iterator[int], size: int, number: int) -> Iterator[list[bytes]]:
+    """Pickled calls of all sizes up to that one, small ones more often (evenly spread logarithms), a few at a time."""
+    for first in range(0, number, _AT_ONCE):
+        fractions = [index * _GOLDEN % 1.0 for index in range(first, min(number, first + _AT_ONCE))]
+        sizes = [max(1, round(size**fraction)) for fraction in fractions]
+        yield [pickle.dumps(workload.call(next(seeds), each)) for each in sizes]

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from peagen_ray.launcher import framing
 from peagen_ray.launcher.process import Child
+from peagen_ray.launcher.spec import Exit
 from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits
 from peagen_ray.sandbox.messages import pack, unpack
 
@@ -124,6 +125,8 @@ class ConversationGuest(Guest):
             return
         self._closed = True
         try:
+            self.cpu_s = self._child.kill().cpu_s
+            self.printed = self._child.output()
             self._child.close()
         finally:
             if self._pidfd >= 0:
@@ -167,12 +170,18 @@ class ConversationGuest(Guest):
     def _died(self) -> GuestFailed:
         if self._closed:
             return GuestFailed("error", "it has been ended")
-        gone = self._child.wait(5.0) or self._child.kill()
+        gone = self._ended()
         last = self._child.output()[1].strip().splitlines()[-1:]
         reason = ": ".join([gone.reason, *last])[:500]
         outcome = next((known for name, known in _SIGNALS.items() if name in gone.reason), None)
-        outcome = outcome or ("memory" if "MemoryError" in reason else "killed" if gone.signal else "error")
+        if gone.out_of_memory or "MemoryError" in reason:
+            outcome = "memory"
+        outcome = outcome or ("killed" if gone.signal else "error")
         return self._failed(outcome, reason)
+
+    def _ended(self) -> Exit:
+        """How the guest ended; it is ended if it has not."""
+        return self._child.wait(5.0) or self._child.kill()
 
     def _status(self, field: str) -> int:
         with suppress(OSError):

@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import socket
 import struct
-import sys
 
 from peagen_ray.launcher import framing
-from peagen_ray.sandbox.guest import Session, prepare_process
-from peagen_ray.sandbox.messages import unpack
+from peagen_ray.sandbox.guest import responder
 
 CHANNEL = 3
 _LENGTH = struct.Struct(">I")
@@ -20,15 +18,10 @@ _LENGTH = struct.Struct(">I")
 
 def main() -> None:
     """Answer the host until it hangs up."""
-    prepare_process()
     channel = socket.socket(fileno=CHANNEL)
     channel.setblocking(True)
-    session = Session()
+    respond = responder()
     while header := channel.recv(_LENGTH.size, socket.MSG_WAITALL):
         (length,) = _LENGTH.unpack(header)
         message = channel.recv(length, socket.MSG_WAITALL) if length else b""
-        framing.send(channel, session.respond(message))
-
-
-if __name__ == "__main__":
-    main()
+        framing.send(channel, respond(message))

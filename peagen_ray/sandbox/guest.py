@@ -18,16 +18,23 @@ Operations (the ``op`` of a message's header), and what is answered:
     ``calls``, ``step``, ``repeat_a``, ``repeat_b``, ``swapped``. Slots ``a`` and ``b`` are timed alternately, AB
     then BA, or the other way round. A pair takes the next ``step`` of the calls, and each slot the first
     ``repeat`` of these. Answer: ``pairs``, ``[[ns_a, ns_b], …]``.
+``main``
+    ``source``, ``argv``; body: its standard input. Runs a program as ``__main__``. Answer: ``code`` that it exited
+    with, or ``raised``.
 """
 
 from __future__ import annotations
 
 import gc
+import os
 import pickle
 import socket
 import sys
+import tempfile
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import ModuleType
@@ -83,22 +90,18 @@ class _Slot:
             return _Made(call, Prepared(partial(_raise, error)))
 
 
-class Session:
-    """What a guest knows: the loaded programs and their calls."""
-
+class _Session:
     def __init__(self) -> None:
         self.slots: dict[str, _Slot] = {}
         self.latest: list[_Made] = []
 
     def respond(self, message: bytes) -> bytes:
-        """The answer to a message; an empty one says go."""
         if message:
             return self.answer(*unpack(message))
         _time(self.latest)
         return b""
 
     def answer(self, header: dict[str, Any], body: bytes) -> bytes:
-        """The answer to an operation."""
         operation: Callable[[dict[str, Any], bytes], bytes] = getattr(self, f"do_{header['op']}")
         return operation(header, body)
 
@@ -153,6 +156,21 @@ class Session:
             pairs.append([timed["a"], timed["b"]])
         return pack({"pairs": pairs})
 
+    def do_main(self, header: dict[str, Any], body: bytes) -> bytes:
+        _offer_stdin(body)
+        sys.argv = ["program", *header["argv"]]
+        try:
+            load_module(header["source"], name="__main__", path="program")
+            ended: dict[str, Any] = {"code": 0}
+        except SystemExit as leaving:
+            ended = {"code": _exit_code(leaving.code)}
+        except BaseException as error:  # noqa: BLE001  (as Python's own outermost frame does)
+            traceback.print_exc()
+            ended = {"raised": f"{type(error).__name__}: {error}"[:500]}
+        with suppress(OSError, ValueError, AttributeError):  # closed, or replaced
+            sys.stdout.flush()
+        return pack(ended)
+
 
 def _raise(error: Exception) -> None:
     raise error
@@ -169,6 +187,23 @@ def _time(calls: list[_Made]) -> int:
     return elapsed
 
 
+def _exit_code(code: object) -> int:
+    """What Python itself makes of ``sys.exit(code)``."""
+    if code is None or isinstance(code, int):
+        return (code or 0) & 0xFF
+    sys.stderr.write(f"{code}\n")
+    return 1
+
+
+def _offer_stdin(content: bytes) -> None:
+    """Make it what the standard input gives: a file, since a pipe would need somebody to fill it meanwhile."""
+    with tempfile.TemporaryFile() as file:
+        file.write(content)
+        file.seek(0)
+        os.dup2(file.fileno(), 0)
+    sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115  (for as long as the process lives)
+
+
 def _caller(workload: str | None, path: str) -> Callable[..., Any] | None:
     """The workload file's ``call``, which whole modules are called through."""
     if workload is None:
@@ -179,18 +214,18 @@ def _caller(workload: str | None, path: str) -> Callable[..., Any] | None:
     return caller
 
 
-def prepare_process() -> None:
-    """Give programs as deep a recursion as they would have had with nothing of ours below them."""
+def responder() -> Callable[[bytes], bytes]:
+    """Make this process a guest: what answers a message of the host's."""
     sys.setrecursionlimit(max(sys.getrecursionlimit(), 3000))
+    return _Session().respond
 
 
 def main(channel: socket.socket) -> None:
     """Answer the host until it hangs up."""
-    prepare_process()
-    session = Session()
+    respond = responder()
     while True:
         try:
             message = framing.receive(channel, REQUEST_LIMIT, None)
         except framing.ChannelClosed:
             return
-        framing.send(channel, session.respond(message))
+        framing.send(channel, respond(message))

@@ -10,16 +10,16 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Self
 
-from peagen_ray.errors import LaunchError, SandboxError
-from peagen_ray.handler import current
-from peagen_ray.launcher.client import Launcher, Limits, SpawnSpec
+from peagen_ray.errors import LackingLayer, LaunchError, SandboxError, SandboxUnavailable
+from peagen_ray.handler import Confinement, current
+from peagen_ray.launcher.client import Launcher, SpawnSpec
+from peagen_ray.launcher.jail.policy import Jail
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
+from peagen_ray.sandbox.confinement import confinement_of, layers
 from peagen_ray.sandbox.conversation import ConversationGuest
 
 GUEST: Final = "peagen_ray.sandbox.guest"
 """The module that a guest runs, and that a launcher for guests should preload."""
-
-_OPEN_FILES: Final = 64
 
 
 class ProcessSandbox(Sandbox):
@@ -27,18 +27,30 @@ class ProcessSandbox(Sandbox):
 
     Args:
         launcher: what starts them; by default the one of the task that is being handled.
+        confinement: how they are kept; by default as the worker of that task keeps them.
+        profile: what they may do.
     """
 
     NAME = "process"
 
-    def __init__(self, launcher: Launcher | None = None) -> None:
+    def __init__(
+        self,
+        launcher: Launcher | None = None,
+        *,
+        confinement: Confinement | None = None,
+        profile: Profile = Profile.PURE,
+    ) -> None:
         self._launcher = launcher
+        self._confinement = confinement
+        self.profile = profile
 
-    def start(self, limits: GuestLimits, profile: Profile = Profile.PURE) -> Guest:  # noqa: ARG002
-        """A fresh guest; raises SandboxError if it cannot be started."""
+    def start(self, limits: GuestLimits, profile: Profile | None = None) -> Guest:
+        """See :meth:`Sandbox.start`."""
         launcher = self._launcher or current().launcher
         if launcher is None:
             raise SandboxError("there is no launcher to start a guest with", hint="run it in a one-shot task")
+        kept = confinement_of(self._confinement)
+        limits = limits.within(kept.ceiling)
         scratch = Path(tempfile.mkdtemp(prefix="peagen-guest-"))
         bury = partial(shutil.rmtree, scratch, ignore_errors=True)
         spec = SpawnSpec(
@@ -46,14 +58,21 @@ class ProcessSandbox(Sandbox):
             scratch=scratch,
             environment={},
             # No RLIMIT_CPU: with one, the kernel counts the process's CPU clock in ticks of milliseconds.
-            limits=Limits(
-                address_space=limits.memory_mb << 20,
-                file_bytes=limits.scratch_mb << 20,
-                open_files=_OPEN_FILES,
+            jail=Jail(
+                profile=profile or self.profile,
+                memory_bytes=int(limits.memory_mb) << 20,
+                scratch_bytes=int(limits.scratch_mb) << 20,
+                processes=int(limits.processes),
+                readable=kept.readable,
+                require=layers(kept.require),
+                lax=kept.unsafe,
             ),
         )
         try:
             child = launcher.spawn(spec)
+        except LackingLayer as error:
+            bury()
+            raise SandboxUnavailable(error.what, subject=f"sandbox {self.NAME}", hint=error.hint) from error
         except LaunchError as error:
             bury()
             raise SandboxError(str(error)) from error
@@ -64,6 +83,6 @@ class ProcessSandbox(Sandbox):
         """Guests forked from an interpreter that is executed for this block, so that they share its layout."""
         try:
             with Launcher.start([GUEST], hash_seed=hash_seed) as launcher:
-                yield type(self)(launcher)
+                yield type(self)(launcher, confinement=self._confinement, profile=self.profile)
         except LaunchError as error:
             raise SandboxError(str(error)) from error

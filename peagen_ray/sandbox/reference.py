@@ -76,11 +76,11 @@ class Subject:
             self.workload, self.source, self.entry, path=self.workload_path, target_path=self.path
         )
 
-    def load(self, guest: Guest, slot: str, source: str) -> None:
+    def load(self, guest: Guest, slot: str, source: str, *, wall_s: float = _LOAD_WALL_S) -> None:
         """Load ``source`` into a slot of a guest; raises GuestFailed if it cannot be loaded."""
         header: dict[str, Any] = {"op": "load", "slot": slot, "source": source, "entry": self.entry}
         header |= {"workload": self.workload, "workload_path": self.workload_path}
-        answer = guest.ask(header, wall_s=_LOAD_WALL_S)
+        answer = guest.ask(header, wall_s=wall_s)
         if not answer.header.get("ok"):
             reason = str(answer.header.get("error", "no reason given"))[:500]
             raise GuestFailed("error", f"does not load: {reason}")
@@ -99,6 +99,8 @@ class Reference:
         expected: the original's encoded observation of each call.
         timed: how many of the last calls are the ones to time.
         extra: further pickled calls of that size, on which no candidate is checked: for timing only.
+        counted: instructions of the original's process on the timed calls, 0 where they are not counted.
+        aside: those of them that are not of the calls.
     """
 
     size: int
@@ -109,6 +111,8 @@ class Reference:
     expected: tuple[bytes, ...]
     timed: int
     extra: tuple[bytes, ...]
+    counted: int = 0
+    aside: int = 0
 
     @property
     def timed_calls(self) -> tuple[bytes, ...]:

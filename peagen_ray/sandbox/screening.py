@@ -51,17 +51,18 @@ def screen(
         with sandbox.start(limits) as guest:
             subject.load(guest, "a", subject.source)
             subject.load(guest, "b", source)
-            wrong = _check(guest, judge, reference)
+            wrong = check(guest, judge, reference)
             if wrong:
                 return wrong
-            peak, once_s = _peak(guest, "b", reference)
+            peak_kb, once_s = peak(guest, "b", reference)
             speed = _pairs(guest, reference, once_s, rival)
-            return Verdict("ok", speed=speed, peak_kb=peak, inputs=len(reference.calls))
+            return Verdict("ok", speed=speed, peak_kb=peak_kb, inputs=len(reference.calls))
     except GuestFailed as error:
         return Verdict(error.outcome, error.reason)
 
 
-def _check(guest: Guest, judge: Judge, reference: Reference) -> Verdict | None:
+def check(guest: Guest, judge: Judge, reference: Reference) -> Verdict | None:
+    """The verdict on a candidate in slot ``b`` that is wrong on one of the reference's calls."""
     wall_s = _GRACE_S + _PATIENCE * reference.slice_s
     for number, (call, expected) in enumerate(zip(reference.calls, reference.expected, strict=True)):
         fault = judge.fault(call, expected, run(guest, "b", call, wall_s=wall_s).body)
@@ -70,7 +71,7 @@ def _check(guest: Guest, judge: Judge, reference: Reference) -> Verdict | None:
     return None
 
 
-def _peak(guest: Guest, slot: str, reference: Reference) -> tuple[int, float]:
+def peak(guest: Guest, slot: str, reference: Reference) -> tuple[int, float]:
     """Peak memory of one timed call in kB, and its CPU seconds."""
     call = reference.timed_calls[0]
     guest.reset_peak()

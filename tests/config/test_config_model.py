@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,10 @@ DEFAULTS = {
             "warm_pool": 2,
             "max_uptime": "4h",
             "isolation": "auto",
-        }
+        },
+        "limits": dict.fromkeys(
+            ["timeout_s", "cpu_s", "memory_mb", "output_kb", "scratch_mb", "processes"], None
+        ),
     },
     "mutate": {
         "mutator": "auto",
@@ -55,7 +59,25 @@ DEFAULTS = {
         },
         "archive": {"speed_bin_ms": 5.0, "mem_bin_kb": 32.0, "size_bin_ch": 40},
     },
-    "execute": {"timeout_s": 10.0, "memory_mb": 1024, "output_kb": 1024},
+    "execute": {
+        "timeout_s": 10.0,
+        "cpu_s": 60.0,
+        "memory_mb": 1024,
+        "output_kb": 1024,
+        "scratch_mb": 64,
+        "processes": 64,
+        "profile": "pure",
+        "require": [],
+        "readable": [],
+        "unsafe": False,
+        "container": {
+            "engine": "",
+            "image": f"python:{sys.version_info.major}.{sys.version_info.minor}-slim",
+            "venv": None,
+            "engine_options": [],
+            "gpus": "all",
+        },
+    },
     "selector": {},
     "evaluate": {"pool": "default", "metric": "speed_ms"},
     "llm": {"default_backend": "auto", "backends": []},
@@ -170,6 +192,8 @@ def test_lists_are_understood_as_lists() -> None:
         ("execute.timeout_s", 0),
         ("execute.memory_mb", 1),
         ("execute.output_kb", 0),
+        ("execute.container.image", ""),
+        ("execute.container.gpus", ""),
         ("selector.epsilon", 3),
         ("selector", []),
         ("evaluate.metric", ""),

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import peagen_handlers.execute as module
-from peagen_handlers.execute import ExecuteProcessHandler, evaluate_id
-from peagen_ray.errors import SandboxError, TargetError, WorkloadError
-from peagen_ray.handler import HandlerContext, handling
+from peagen_handlers.execute import (
+    ExecuteDockerHandler,
+    ExecuteGPUHandler,
+    ExecuteProcessHandler,
+    evaluate_id,
+)
+from peagen_ray.errors import SandboxError, SandboxUnavailable, TargetError, Unservable, WorkloadError
+from peagen_ray.handler import Confinement, HandlerContext, choose, handling
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox.base import GuestLimits
+from peagen_ray.sandbox.container import Container
 from peagen_ray.sandbox.measure import Interval, Verdict
 from peagen_ray.sandbox.process import ProcessSandbox
 from peagen_ray.sandbox.reference import Facts, Reference, Subject
@@ -48,17 +55,148 @@ def execute(file: Path, **payload: Any) -> Task:
     return Task(kind=TaskKind.EXECUTE, payload={**common, **payload})
 
 
-def handle(task: Task) -> Result:
+HANDLERS: dict[str, ExecuteProcessHandler] = {
+    "process": ExecuteProcessHandler(),
+    "docker": ExecuteDockerHandler(),
+    "gpu": ExecuteGPUHandler(),
+}
+
+
+def handle(task: Task, handler: ExecuteProcessHandler = HANDLERS["process"]) -> Result:
     """As in a worker: the payload has been through JSON, and so has the Result."""
-    return Result.from_wire(ExecuteProcessHandler().handle(Task.from_wire(task.to_wire())).to_wire())
+    return Result.from_wire(handler.handle(Task.from_wire(task.to_wire())).to_wire())
 
 
 @pytest.mark.parametrize(
     ("payload", "wanted"),
-    [({}, True), ({"sandbox": "process"}, True), ({"sandbox": "cpu"}, True), ({"sandbox": "docker"}, False)],
+    [
+        ({}, "process"),
+        ({"sandbox": "process"}, "process"),
+        ({"sandbox": "cpu"}, "process"),
+        ({"sandbox": "bubblewrap"}, "process"),
+        ({"sandbox": "docker"}, "docker"),
+        ({"sandbox": "container"}, "docker"),
+        ({"sandbox": "gpu"}, "gpu"),
+        ({"sandbox": "moon"}, None),
+        ({"sandbox": ["docker"]}, None),
+        ({"sandbox": None}, None),
+    ],
 )
-def test_it_wants_what_may_run_in_a_process_of_this_machine(payload: dict[str, Any], wanted: bool) -> None:
-    assert ExecuteProcessHandler().dispatch(Task(kind=TaskKind.EXECUTE, payload=payload)) is wanted
+def test_each_handler_wants_its_own_sandboxes(payload: dict[str, Any], wanted: str | None) -> None:
+    task = Task(kind=TaskKind.EXECUTE, payload=payload)
+    assert [name for name, handler in HANDLERS.items() if handler.dispatch(task)] == [wanted] * bool(wanted)
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "offered", "chosen"),
+    [
+        ("cpu", {"cpu", "docker", "gpu", "cuda12"}, "process"),
+        ("docker", {"cpu", "docker"}, "docker"),
+        ("gpu", {"docker", "gpu", "cuda12"}, "gpu"),
+        ("gpu", {"docker", "gpu", "cuda11"}, "gpu"),
+    ],
+)
+def test_tags_and_the_payload_choose_the_handler(sandbox: str, offered: set[str], chosen: str) -> None:
+    task = Task(kind=TaskKind.EXECUTE, payload={"sandbox": sandbox})
+    assert choose(HANDLERS.values(), task, frozenset(offered)) is HANDLERS[chosen]
+
+
+@pytest.mark.parametrize(
+    ("sandbox", "offered", "missing"),
+    [
+        ("docker", {"cpu"}, ("docker",)),
+        ("gpu", {"cpu", "docker"}, ("cuda11/12", "gpu")),
+        ("gpu", {"docker", "gpu", "cuda10"}, ("cuda11/12",)),
+        ("moon", {"cpu"}, ("a handler for execute",)),
+    ],
+)
+def test_the_tags_that_a_sandbox_takes_are_named_when_they_are_missing(
+    sandbox: str, offered: set[str], missing: tuple[str, ...]
+) -> None:
+    with pytest.raises(Unservable) as refused:
+        choose(
+            HANDLERS.values(), Task(kind=TaskKind.EXECUTE, payload={"sandbox": sandbox}), frozenset(offered)
+        )
+    assert refused.value.missing == missing
+
+
+def test_the_sandbox_of_another_wheel_is_reached_by_its_name(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "names", lambda _: ("moon", "process"))
+    made = loading(monkeypatch)
+    task = execute(file, mode="prepare", sandbox="moon")
+    assert HANDLERS["process"].dispatch(task)
+    handle(task)
+    assert made == [("moon", {})]
+
+
+CONTAINER = {"image": "python:3", "gpus": "two", "engine": "sh -c harm", "engine_options": ["--privileged"]}
+"""What a task says of its container, the last two in vain."""
+
+WORKER = Confinement(engine="podman", engine_options=("-x",), venv="/v")
+
+
+@pytest.mark.parametrize(
+    ("handler", "sandbox", "made"),
+    [
+        ("process", "cpu", ("process", {})),
+        ("process", "bubblewrap", ("bubblewrap", {})),
+        (
+            "docker",
+            "docker",
+            ("container", {"container": Container("python:3", "podman", Path("/v"), ("-x",))}),
+        ),
+        (
+            "gpu",
+            "gpu",
+            ("container", {"container": Container("python:3", "podman", Path("/v"), ("-x",), "two")}),
+        ),
+    ],
+)
+def test_each_sandbox_is_made_of_what_the_worker_grants_and_the_task_asks_for(
+    file: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    handler: str,
+    sandbox: str,
+    made: tuple[str, dict[str, Any]],
+) -> None:
+    found = loading(monkeypatch)
+    with handling(HandlerContext(tmp_path, confinement=WORKER)):
+        handle(execute(file, mode="prepare", sandbox=sandbox, container=CONTAINER), HANDLERS[handler])
+    assert found == [made]
+
+
+def test_a_container_without_an_image_is_told(file: Path) -> None:
+    result = handle(execute(file, mode="prepare", sandbox="docker"), HANDLERS["docker"])
+    assert result.data["retryable"] is False
+    assert result.data["error"]["what"] == "no image is named"
+
+
+@pytest.mark.parametrize("profile", ["tree", "gpu"])
+def test_speed_is_not_measured_where_a_candidate_could_work_out_of_its_clock(
+    file: Path, profile: str
+) -> None:
+    result = handle(execute(file, mode="prepare", profile=profile))
+    assert result.data["error"]["type"] == "UsageError"
+    assert "pure or threads" in result.data["error"]["hint"]
+
+
+def loading(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    """Sandboxes are asked for by name and never made; what was asked for."""
+    asked: list[tuple[str, dict[str, Any]]] = []
+
+    def load(_: str, name: str) -> Callable[..., SimpleNamespace]:
+        def make(**options: Any) -> SimpleNamespace:
+            asked.append((name, options))
+            return SimpleNamespace()
+
+        return make
+
+    monkeypatch.setattr(module, "load", load)
+    monkeypatch.setattr(module, "prepare", lambda *_: REFERENCE)
+    return asked
 
 
 @pytest.mark.parametrize(
@@ -171,6 +309,18 @@ def test_a_missing_reference_may_be_there_when_it_is_tried_again(file: Path) -> 
 def test_without_a_launcher_there_is_no_sandbox(file: Path, tmp_path: Path) -> None:
     with handling(HandlerContext(tmp_path)), pytest.raises(SandboxError, match="no launcher"):
         handle(execute(file, mode="prepare"))
+
+
+def test_what_a_machine_lacks_is_told_and_never_tried_again(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> Reference:
+        raise SandboxUnavailable("without seccomp", hint="use another kernel")
+
+    monkeypatch.setattr(module, "prepare", refuse)
+    result = handle(execute(file, mode="prepare"))
+    assert result.data["retryable"] is False
+    assert result.data["error"]["type"] == "SandboxUnavailable"
 
 
 @pytest.fixture(scope="module")

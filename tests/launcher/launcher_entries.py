@@ -2,6 +2,7 @@
 
 import atexit
 import ctypes
+import json
 import os
 import random
 import select
@@ -240,6 +241,21 @@ def nest_one(channel: socket.socket, launcher: Launcher) -> None:
     Path("d").mkdir()
     with launcher.spawn(SpawnSpec("launcher_entries:hang", Path("d").absolute())) as child:
         framing.send(channel, str(child.pid).encode())
+        forever()
+
+
+def nest_with_will(channel: socket.socket, launcher: Launcher) -> None:
+    """Start a child whose will is the program that is received, and come to the end that is received."""
+    will, end = json.loads(framing.receive(channel, 4096))
+    scratch = Path.cwd() / "candidate"
+    scratch.mkdir()
+    child = launcher.spawn(SpawnSpec("launcher_entries:hang", scratch, will=tuple(will)))
+    framing.send(channel, b"started")
+    if end == "close":
+        child.close()
+    if end == "die":
+        os._exit(3)
+    if end == "hang":
         forever()
 
 

@@ -96,7 +96,7 @@ def test_a_child_that_dies_while_it_is_set_up_is_an_error(modules, tmp_path):
     source = """
 import os
 from peagen_ray.launcher import child
-child._isolate = lambda spec, ground: os._exit(9)
+child._isolate = lambda *_: os._exit(9)
 """
     launcher = Launcher.start([modules("dying_module", source)])
     with launcher, pytest.raises(LaunchError, match="exit 9"):

@@ -30,6 +30,7 @@ limits = st.builds(
         keep=st.lists(paths.map(Path), max_size=3).map(tuple),
         argv=st.lists(st.text(max_size=10), max_size=3).map(tuple),
         stdio=st.booleans(),
+        will=st.lists(st.text(max_size=10), max_size=3).map(tuple),
     )
 )
 def test_a_request_is_read_as_it_was_written(spec):

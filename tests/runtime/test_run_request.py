@@ -110,9 +110,22 @@ def test_files_that_are_not_utf_8_are_refused(here: Path, ask: Ask) -> None:
 
 
 def test_limits_are_those_of_the_configuration(ask: Ask) -> None:
-    settings = Config.model_validate({"execute": {"timeout_s": 2.0, "memory_mb": 64, "output_kb": 8}})
+    settings = Config.model_validate(
+        {"execute": {"timeout_s": 2.0, "cpu_s": 12.0, "memory_mb": 64, "output_kb": 8}}
+    )
     limits = ask(settings=settings).limits()
     assert (limits.wall_s, limits.cpu_s, limits.memory_mb, limits.output_kb) == (2.0, 12.0, 64, 8)
+
+
+def test_of_a_container_only_the_image_and_the_gpus_travel(ask: Ask) -> None:
+    table = {
+        "image": "python:3",
+        "venv": "grown",
+        "engine": "podman",
+        "engine_options": ["--runtime", "runc"],
+    }
+    settings = Config.model_validate({"execute": {"container": table}})
+    assert ask(settings=settings).container() == {"image": "python:3", "gpus": "all"}
 
 
 @pytest.mark.parametrize(

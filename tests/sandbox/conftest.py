@@ -1,13 +1,25 @@
 from __future__ import annotations
 
+import resource
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from programs import missing, need
+
+from peagen_ray.errors import SandboxError
 from peagen_ray.launcher.client import Launcher
-from peagen_ray.sandbox.base import GuestLimits
+from peagen_ray.sandbox.base import GuestLimits, Sandbox
+from peagen_ray.sandbox.bubblewrap import BubblewrapSandbox
+from peagen_ray.sandbox.container import Container, ContainerSandbox
+from peagen_ray.sandbox.engine import Engine
 from peagen_ray.sandbox.process import ProcessSandbox
 from peagen_ray.sandbox.reference import Reference, Subject, prepare
+from peagen_ray.testing.container_image import image
 
 SLOW_SUM = """
 def total(numbers: list[int]) -> int:
@@ -28,9 +40,57 @@ LIMITS = GuestLimits(wall_s=3.0, cpu_s=20.0, memory_mb=512, output_kb=256, scrat
 
 
 @pytest.fixture(scope="session")
-def sandbox() -> Iterator[ProcessSandbox]:
+def launcher() -> Iterator[Launcher]:
     with Launcher.start(["peagen_ray.sandbox.guest"]) as launcher:
-        yield ProcessSandbox(launcher)
+        yield launcher
+
+
+@pytest.fixture(scope="session")
+def sandbox(launcher: Launcher) -> ProcessSandbox:
+    return ProcessSandbox(launcher)
+
+
+@pytest.fixture(scope="session")
+def bubblewrap(launcher: Launcher) -> BubblewrapSandbox:
+    need("bwrap")
+    return BubblewrapSandbox(launcher)
+
+
+@pytest.fixture(scope="session")
+def container() -> Iterator[Container]:
+    """What containers are made of in the tests: the interpreter that runs them."""
+    try:
+        engine = Engine.find()
+    except SandboxError as error:
+        missing(str(error))
+    need("runc")
+    processes = min(4096, resource.getrlimit(resource.RLIMIT_NPROC)[1] % (1 << 63))
+    with image(engine) as name:
+        # An engine's own default may be more than it is allowed to set.
+        yield Container(name, engine_options=("--ulimit", f"nproc={processes}:{processes}"))
+
+
+@pytest.fixture(scope="session")
+def containers(launcher: Launcher, container: Container) -> ContainerSandbox:
+    return ContainerSandbox(launcher, container=container)
+
+
+@pytest.fixture(scope="session", params=["bubblewrap", "containers"])
+def enclosure(request: pytest.FixtureRequest) -> Sandbox:
+    """Each of the sandboxes that execute their guests in a world made by another program."""
+    found: Sandbox = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture
+def venv(tmp_path: Path) -> Path:
+    """A virtual environment with one package in it."""
+    packages = tmp_path / "venv" / "lib" / f"python3.{sys.version_info.minor}" / "site-packages"
+    packages.mkdir(parents=True)
+    (packages / "grown.py").write_text("WEIGHT = 7\n")
+    for directory in (packages, *packages.parents[:3]):
+        directory.chmod(0o755)
+    return tmp_path / "venv"
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -79,12 +80,18 @@ def test_a_guest_cannot_fill_the_disk(sandbox: ProcessSandbox) -> None:
             assert "SIGXFSZ" in failure.reason  # noqa: PT017
 
 
-def test_nothing_is_left_of_a_guest(sandbox: ProcessSandbox) -> None:
-    source = "import os\n\ndef f(x):\n    open('left', 'w').close()\n    return os.getcwd(), os.getpid()\n"
+def test_nothing_is_left_of_a_guest(
+    sandbox: ProcessSandbox, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    source = (
+        "import os\n\ndef f(x):\n    open('left', 'w').close()\n    return os.listdir('.'), os.getpid()\n"
+    )
     with start(sandbox, source) as guest:
-        scratch, pid = observed(guest, 1).value
-        assert Path(scratch).is_dir()
-    assert not Path(scratch).exists()
+        files, pid = observed(guest, 1).value
+        assert files == ["left"]
+        assert Path(f"/proc/{pid}").exists()
+    assert list(tmp_path.iterdir()) == []
     assert not Path(f"/proc/{pid}").exists()
 
 

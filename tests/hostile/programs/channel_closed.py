@@ -1,0 +1,9 @@
+# tries: closes the channel
+# screening: error
+# confirmation: error
+import os
+
+
+def total(numbers):
+    os.close(3)
+    return sum(numbers)

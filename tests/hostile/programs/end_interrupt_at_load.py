@@ -1,0 +1,4 @@
+# tries: raises KeyboardInterrupt while it is loaded
+# screening: error
+# confirmation: error
+raise KeyboardInterrupt

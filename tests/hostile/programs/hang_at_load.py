@@ -1,0 +1,5 @@
+# tries: never finishes loading
+# screening: timeout
+# confirmation: timeout
+while True:
+    pass
