@@ -99,7 +99,8 @@ def power(bench: Bench, gains: list[float], budgets: list[float], trials: int, m
         for budget in budgets:
             number = many if (gain, budget) == (3, 30) else trials
             start = time.monotonic()
-            verdicts = [bench.confirm(candidate, PRECISION, budget, FAMILIES) for _ in range(number)]
+            precision = min(0.01, gain / 300)
+            verdicts = [bench.confirm(candidate, precision, budget, FAMILIES) for _ in range(number)]
             claimed = [speed(verdict) for verdict in verdicts if verdict.gain]
             row = {"gain_percent": gain, "most_s": budget, "trials": number, "claimed": len(claimed)}
             row["half_width_percent"] = percent(speed(verdict).half_width for verdict in verdicts)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from peagen_ray.errors import SandboxUnavailable, UsageError
 from peagen_ray.handler import TaskHandler
 from peagen_ray.plugins import Group, load, names
+from peagen_ray.sandbox import instructions
 from peagen_ray.sandbox.base import GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.confinement import confinement_of
 from peagen_ray.sandbox.container import Container
@@ -48,6 +49,7 @@ class _Job(BaseModel):
     limits: GuestLimits = GuestLimits()
     sandbox: str = "process"
     profile: Profile = Profile.PURE
+    metric: Literal["speed_ms", "instructions"] = "speed_ms"
     container: ContainerJob = ContainerJob()
 
 
@@ -134,6 +136,8 @@ class ExecuteProcessHandler(TaskHandler):
 
     def _prepare(self, task: Task, job: PrepareJob) -> Result:
         reference = prepare(job.subject, self.sandbox(job), job.limits, job.seed, job.known)
+        if job.metric == "instructions":
+            reference = instructions.prepare(reference, self._counter(job))
         part = job.reference.with_suffix(".part")
         part.write_bytes(reference.to_bytes())
         part.replace(job.reference)
@@ -141,7 +145,9 @@ class ExecuteProcessHandler(TaskHandler):
 
     def _measure(self, task: Task, job: MeasureJob, *, final: bool) -> Result:
         reference = Reference.from_bytes(job.reference.read_bytes())
-        if final:
+        if job.metric == "instructions":
+            verdict = self._count(job, reference, final=final)
+        elif final:
             verdict = self._confirm(job, reference)
         else:
             verdict = screen(
@@ -169,6 +175,27 @@ class ExecuteProcessHandler(TaskHandler):
             fresh=job.fresh,
             families=job.families,
         )
+
+    def _count(self, job: MeasureJob, reference: Reference, *, final: bool) -> Verdict:
+        counter = self._counter(job)
+        if not reference.counted:  # it was prepared for another metric
+            reference = instructions.prepare(reference, counter)
+        what = (counter, self.sandbox(job), job.limits, job.subject, reference, job.source)
+        return (
+            instructions.confirm(*what, seed=job.seed, fresh=job.fresh)
+            if final
+            else instructions.screen(*what)
+        )
+
+    def _counter(self, job: _Job) -> instructions.Counter:
+        """What counts instructions; raises UsageError where the sandbox is another than ``process``."""
+        if _OTHER_NAMES.get(job.sandbox, job.sandbox) != "process":
+            raise UsageError(
+                "instructions are counted on this machine, within the sandbox process",
+                subject=f"sandbox {job.sandbox}",
+                hint='use --backend cpu, or metric = "speed_ms"',
+            )
+        return instructions.Counter(job.subject, job.limits)
 
 
 class ExecuteDockerHandler(ExecuteProcessHandler):

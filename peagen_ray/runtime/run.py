@@ -257,6 +257,7 @@ def _tasks(request: RunRequest, paths: RunPaths) -> TaskMaker:
         mutator=request.mutator(),
         temperature=config.mutate.temperature,
         goal=config.evolve.goal,
+        metric=config.evaluate.metric,
     )
 
 

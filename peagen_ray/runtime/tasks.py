@@ -47,6 +47,7 @@ class TaskMaker:
         temperature: how far from its parent a mutation may go.
         goal: a sentence of the person's own.
         secret: hexadecimal digits that no candidate and no prompt ever sees; by default fresh ones.
+        metric: what is measured, see ``[evaluate]``.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class TaskMaker:
     temperature: float
     goal: str
     secret: str = field(default_factory=partial(secrets.token_hex, 32))
+    metric: str = "speed_ms"
 
     def id_of(self, *parts: object) -> str:
         """A task id made from the run and what is asked."""
@@ -128,6 +130,7 @@ class TaskMaker:
             "reference": str(self.reference),
             "limits": asdict(self.limits),
             "sandbox": self.sandbox,
+            "metric": self.metric,
             "profile": self.profile,
             "container": dict(self.container),
             "timeout": GRACE_S + self.limits.cpu_s,

@@ -76,11 +76,11 @@ class Subject:
             self.workload, self.source, self.entry, path=self.workload_path, target_path=self.path
         )
 
-    def load(self, guest: Guest, slot: str, source: str, *, wall_s: float = _LOAD_WALL_S) -> None:
+    def load(self, guest: Guest, slot: str, source: str, *, wall_s: float | None = None) -> None:
         """Load ``source`` into a slot of a guest; raises GuestFailed if it cannot be loaded."""
         header: dict[str, Any] = {"op": "load", "slot": slot, "source": source, "entry": self.entry}
         header |= {"workload": self.workload, "workload_path": self.workload_path}
-        answer = guest.ask(header, wall_s=wall_s)
+        answer = guest.ask(header, wall_s=_LOAD_WALL_S if wall_s is None else wall_s)
         if not answer.header.get("ok"):
             reason = str(answer.header.get("error", "no reason given"))[:500]
             raise GuestFailed("error", f"does not load: {reason}")
