@@ -70,7 +70,7 @@ def confirm(
         reference: tells how large inputs are to be.
         source: the candidate.
         seed: makes the inputs and the hash seeds; one that no candidate can know.
-        precision: half-width of the interval to reach, relative.
+        precision: half-width to reach, relative, of the interval and of the noise beside it.
         most_s: CPU seconds of the guests to spend on reaching it; every family is visited once at least.
         fresh: further inputs, of many sizes, on which the outputs are compared first.
         families: interpreters that have to agree, three or more.
@@ -130,13 +130,14 @@ class _Measurement:
     peak_kb: int = 0
 
     def run(self, homes: Sequence[Sandbox], precision: float, fresh: int) -> Claim:
-        """Visit the families in turn until the interval is narrow enough, or the budget spent."""
+        """Visit the families in turn until gain and noise are both known well enough, or the budget is spent."""
         accounts = [Account() for _ in homes]
         for visit in count(1):
             for home, account in zip(homes, accounts, strict=True):
                 account.visits.append(self._visit(home, fresh if self.number == 0 else 0))
             claim = Claim.of(accounts)
-            precise = visit >= _VISITS and claim.speed.half_width <= precision
+            widest = max(claim.speed.half_width, claim.noise.half_width)
+            precise = visit >= _VISITS and widest <= precision
             if precise or self.spent_s * (visit + 1) / visit > self.most_s:
                 break
         return claim

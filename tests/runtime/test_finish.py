@@ -45,7 +45,9 @@ class Ending:
         self.fabric = ScriptedFabric(script)
         self.engine = build_engine({"seed": 1, "config": config().model_dump(mode="json")})
         subject = Subject(SLOW, "f", path="dir/slow.py")
-        tasks = TaskMaker("run", subject, Path("reference"), GuestLimits(), "cpu", "genetic", 0.7, "")
+        tasks = TaskMaker(
+            "run", subject, Path("reference"), GuestLimits(), "cpu", "pure", {}, "genetic", 0.7, ""
+        )
         fabric: Any = self.fabric
         self.finish = Finish(self.engine, tasks, fabric, self.watch, lambda: 12.0)
 
