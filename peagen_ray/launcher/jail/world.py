@@ -124,6 +124,7 @@ def show_processes() -> bool:
 
 def _build(channel: socket.socket, visible: Sequence[str], devices: Sequence[str]) -> NoReturn:
     """In a process of its own: make the namespaces, and hand them over."""
+    os.umask(0o022)  # in a task's own process it is stricter, and nobody could pass the root's directories
     try:
         rootless = _leave()
         _make_root(visible, devices, processes=rootless)
