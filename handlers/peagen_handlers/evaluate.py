@@ -48,6 +48,7 @@ def _confirmed(verdict: Mapping[str, Any]) -> dict[str, Any]:
         "families": [round(ratio, 5) for ratio in verdict["families"]],
         "noise": noise and [noise["low"], noise["high"]],
         "hidden": verdict["hidden"],
+        "layers": verdict["layers"],
     }
 
 

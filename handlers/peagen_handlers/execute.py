@@ -160,7 +160,10 @@ class ExecuteProcessHandler(TaskHandler):
         }
         follow_up = Task(kind=TaskKind.EVALUATE, id=evaluate_id(task.id), payload=payload)
         spawn = [follow_up.model_dump(mode="json")]
-        return Result.success(task, {"outcome": verdict.outcome, "evaluate": follow_up.id, "spawn": spawn})
+        kept = {"sandbox": job.sandbox, "layers": list(verdict.layers)}
+        return Result.success(
+            task, {"outcome": verdict.outcome, "evaluate": follow_up.id, "spawn": spawn, **kept}
+        )
 
     def _confirm(self, job: MeasureJob, reference: Reference) -> Verdict:
         return confirm(

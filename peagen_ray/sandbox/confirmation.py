@@ -12,7 +12,7 @@ import math
 import pickle
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from random import Random
 from typing import Final
@@ -87,9 +87,10 @@ def confirm(
             homes = [stack.enter_context(sandbox.fresh(each)) for each in hash_seeds]
             claim = measurement.run(homes, precision, fresh)
     except Incorrect as wrong:
-        return Verdict("incorrect", str(wrong), inputs=measurement.inputs, confirmed=True)
+        found = Verdict("incorrect", str(wrong), inputs=measurement.inputs, confirmed=True)
+        return replace(found, layers=measurement.layers)
     except GuestFailed as error:
-        return Verdict(error.outcome, error.reason, confirmed=True)
+        return Verdict(error.outcome, error.reason, confirmed=True, layers=measurement.layers)
     return Verdict(
         "ok",
         claim.objection,
@@ -102,6 +103,7 @@ def confirm(
         families=claim.families,
         overhead=claim.overhead,
         hidden=claim.hidden,
+        layers=measurement.layers,
     )
 
 
@@ -114,6 +116,7 @@ class _Measurement:
         rounds: how many there are at least, those to warm up included by what they cost.
         inputs: calls on which outputs were compared.
         spent_s: CPU seconds of guests that have ended.
+        layers: the layers of isolation that were active around the last ones.
     """
 
     limits: GuestLimits
@@ -128,6 +131,7 @@ class _Measurement:
     inputs: int = 0
     spent_s: float = 0.0
     peak_kb: int = 0
+    layers: tuple[str, ...] = ()
 
     def run(self, homes: Sequence[Sandbox], precision: float, fresh: int) -> Claim:
         """Visit the families in turn until gain and noise are both known well enough, or the budget is spent."""
@@ -144,6 +148,7 @@ class _Measurement:
 
     def _visit(self, home: Sandbox, fresh: int) -> list[Round]:
         with trio(home, self.limits, self.subject, self.source, self.judge) as guests:
+            self.layers = guests.layers
             for calls in of_many_sizes(self.judge.workload, self.seeds, self.reference.size, fresh):
                 self._round(guests, calls)
             if self.number == 0:

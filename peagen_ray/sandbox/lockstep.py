@@ -93,9 +93,13 @@ class Trio:
 
     The control shows how far apart two that are the same seem to be, and what the conversation costs where no
     candidate can have a hand in it.
+
+    Attributes:
+        layers: the layers of isolation that were active around each of them.
     """
 
     def __init__(self, guests: Sequence[Guest], judge: Judge) -> None:
+        self.layers = tuple(sorted(frozenset.intersection(*(guest.layers for guest in guests))))
         self._players = [Player(guest) for guest in guests]
         self._judge = judge
         self._orders = cycle(_ORDERS)

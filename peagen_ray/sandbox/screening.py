@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import cycle, islice
 from typing import Final
 
@@ -47,18 +48,21 @@ def screen(
             that is measured no further.
     """
     judge = Judge(subject.inputs() if subject.workload else Workload.oracle())
-    try:
-        with sandbox.start(limits) as guest:
+    with sandbox.start(limits) as guest:
+        try:
             subject.load(guest, "a", subject.source)
             subject.load(guest, "b", source)
-            wrong = check(guest, judge, reference)
-            if wrong:
-                return wrong
-            peak_kb, once_s = peak(guest, "b", reference)
-            speed = _pairs(guest, reference, once_s, rival)
-            return Verdict("ok", speed=speed, peak_kb=peak_kb, inputs=len(reference.calls))
-    except GuestFailed as error:
-        return Verdict(error.outcome, error.reason)
+            verdict = check(guest, judge, reference) or _ranked(guest, reference, rival)
+        except GuestFailed as error:
+            verdict = Verdict(error.outcome, error.reason)
+        return replace(verdict, layers=tuple(sorted(guest.layers)))
+
+
+def _ranked(guest: Guest, reference: Reference, rival: float | None) -> Verdict:
+    """A right candidate, measured."""
+    peak_kb, once_s = peak(guest, "b", reference)
+    speed = _pairs(guest, reference, once_s, rival)
+    return Verdict("ok", speed=speed, peak_kb=peak_kb, inputs=len(reference.calls))
 
 
 def check(guest: Guest, judge: Judge, reference: Reference) -> Verdict | None:

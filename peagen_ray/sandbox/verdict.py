@@ -28,6 +28,7 @@ class Verdict:
         families: the ratio in each interpreter that was executed for it.
         overhead: share of the candidate's bill that was the conversation itself and was subtracted.
         hidden: share of its bill that was work done while it took its inputs or gave its outputs.
+        layers: the layers of isolation that were really active around it.
     """
 
     outcome: str
@@ -41,10 +42,11 @@ class Verdict:
     families: tuple[float, ...] = ()
     overhead: float = 0.0
     hidden: float = 0.0
+    layers: tuple[str, ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """The form in which it travels in a Result."""
-        return {**asdict(self), "families": list(self.families)}
+        return {**asdict(self), "families": list(self.families), "layers": list(self.layers)}
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,7 @@ def test_the_fitness_of_speed_is_the_logarithm_of_the_ratio() -> None:
                 "families": [3.95, 4.0, 4.05],
                 "noise": [0.99, 1.01],
                 "hidden": 0.0,
+                "layers": [],
             },
         },
     }

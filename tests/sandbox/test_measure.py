@@ -47,6 +47,7 @@ def test_a_correct_program_is_ranked_by_a_ratio_with_its_interval(
     assert 0 < verdict.speed.low <= verdict.speed.ratio <= verdict.speed.high
     assert verdict.inputs == len(reference.calls)
     assert not verdict.confirmed
+    assert {"seccomp", "landlock"} <= set(verdict.layers)
 
 
 @pytest.mark.parametrize("name", BAD)
