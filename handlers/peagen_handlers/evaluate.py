@@ -13,16 +13,18 @@ from peagen_ray.task import Result, Task, TaskKind
 
 
 class SpeedEvaluator(Evaluator):
-    """Fitness is ``ln(original / candidate)``, from paired measurement."""
+    """Fitness is ``ln(original / candidate)``, from paired measurement; a gain that is not claimed is none."""
 
     NAME = "speed"
 
     def score(self, verdict: Mapping[str, Any], *, reference_ms: float) -> Score:
-        """``speed_ms`` is reference_ms / ratio; the interval of the ratio goes into the metrics."""
+        """``speed_ms`` is reference_ms / ratio; what was measured goes into the metrics as it was."""
         speed = verdict["speed"]
         if not speed:
             raise ValueError("the verdict has no speed")
-        ratio = float(speed["ratio"])
+        ratio = counted = float(speed["ratio"])
+        if verdict["confirmed"] and not verdict["gain"]:
+            counted = min(ratio, 1.0)
         metrics = {
             "ratio": ratio,
             "ratio_low": speed["low"],
@@ -32,7 +34,22 @@ class SpeedEvaluator(Evaluator):
             "overhead": verdict["overhead"],
             "measured": "confirmed" if verdict["confirmed"] else "screened",
         }
-        return Score(math.log(ratio), reference_ms / ratio, float(verdict["peak_kb"]), metrics)
+        if verdict["confirmed"]:
+            metrics |= _confirmed(verdict)
+        return Score(math.log(counted), reference_ms / counted, float(verdict["peak_kb"]), metrics)
+
+
+def _confirmed(verdict: Mapping[str, Any]) -> dict[str, Any]:
+    """What only a confirmation knows."""
+    noise = verdict["noise"]
+    return {
+        "claimed": verdict["gain"],
+        "objection": verdict["reason"],
+        "families": [round(ratio, 5) for ratio in verdict["families"]],
+        "noise": noise and [noise["low"], noise["high"]],
+        "hidden": verdict["hidden"],
+        "layers": verdict["layers"],
+    }
 
 
 class EvaluateHandler(TaskHandler):

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from peagen_ray.errors import SandboxUnavailable, UsageError
 from peagen_ray.handler import TaskHandler
 from peagen_ray.plugins import Group, load, names
+from peagen_ray.sandbox import instructions
 from peagen_ray.sandbox.base import GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.confinement import confinement_of
 from peagen_ray.sandbox.container import Container
-from peagen_ray.sandbox.measure import Verdict, confirm, screen
+from peagen_ray.sandbox.measure import FAMILIES, Verdict, confirm, screen
 from peagen_ray.sandbox.reference import Facts, Reference, Subject, prepare
 from peagen_ray.task import Result, Task, TaskKind
 
@@ -48,6 +49,7 @@ class _Job(BaseModel):
     limits: GuestLimits = GuestLimits()
     sandbox: str = "process"
     profile: Profile = Profile.PURE
+    metric: Literal["speed_ms", "instructions"] = "speed_ms"
     container: ContainerJob = ContainerJob()
 
 
@@ -70,6 +72,7 @@ class MeasureJob(_Job):
         fresh: inputs of many sizes on which outputs are compared (confirmation).
         precision: relative half-width to reach (confirmation).
         most_s: CPU seconds to spend on reaching it (confirmation).
+        families: interpreters that have to agree (confirmation).
         evaluator: who scores the outcome.
     """
 
@@ -78,6 +81,7 @@ class MeasureJob(_Job):
     fresh: int = Field(default=0, ge=0)
     precision: float = Field(default=0.01, gt=0)
     most_s: float = Field(default=5.0, gt=0)
+    families: int = Field(default=FAMILIES, ge=3, le=20)
     evaluator: str = "speed"
 
 
@@ -132,6 +136,8 @@ class ExecuteProcessHandler(TaskHandler):
 
     def _prepare(self, task: Task, job: PrepareJob) -> Result:
         reference = prepare(job.subject, self.sandbox(job), job.limits, job.seed, job.known)
+        if job.metric == "instructions":
+            reference = instructions.prepare(reference, self._counter(job))
         part = job.reference.with_suffix(".part")
         part.write_bytes(reference.to_bytes())
         part.replace(job.reference)
@@ -139,7 +145,9 @@ class ExecuteProcessHandler(TaskHandler):
 
     def _measure(self, task: Task, job: MeasureJob, *, final: bool) -> Result:
         reference = Reference.from_bytes(job.reference.read_bytes())
-        if final:
+        if job.metric == "instructions":
+            verdict = self._count(job, reference, final=final)
+        elif final:
             verdict = self._confirm(job, reference)
         else:
             verdict = screen(
@@ -152,7 +160,10 @@ class ExecuteProcessHandler(TaskHandler):
         }
         follow_up = Task(kind=TaskKind.EVALUATE, id=evaluate_id(task.id), payload=payload)
         spawn = [follow_up.model_dump(mode="json")]
-        return Result.success(task, {"outcome": verdict.outcome, "evaluate": follow_up.id, "spawn": spawn})
+        kept = {"sandbox": job.sandbox, "layers": list(verdict.layers)}
+        return Result.success(
+            task, {"outcome": verdict.outcome, "evaluate": follow_up.id, "spawn": spawn, **kept}
+        )
 
     def _confirm(self, job: MeasureJob, reference: Reference) -> Verdict:
         return confirm(
@@ -165,7 +176,29 @@ class ExecuteProcessHandler(TaskHandler):
             precision=job.precision,
             most_s=job.most_s,
             fresh=job.fresh,
+            families=job.families,
         )
+
+    def _count(self, job: MeasureJob, reference: Reference, *, final: bool) -> Verdict:
+        counter = self._counter(job)
+        if not reference.counted:  # it was prepared for another metric
+            reference = instructions.prepare(reference, counter)
+        what = (counter, self.sandbox(job), job.limits, job.subject, reference, job.source)
+        return (
+            instructions.confirm(*what, seed=job.seed, fresh=job.fresh)
+            if final
+            else instructions.screen(*what)
+        )
+
+    def _counter(self, job: _Job) -> instructions.Counter:
+        """What counts instructions; raises UsageError where the sandbox is another than ``process``."""
+        if _OTHER_NAMES.get(job.sandbox, job.sandbox) != "process":
+            raise UsageError(
+                "instructions are counted on this machine, within the sandbox process",
+                subject=f"sandbox {job.sandbox}",
+                hint='use --backend cpu, or metric = "speed_ms"',
+            )
+        return instructions.Counter(job.subject, job.limits)
 
 
 class ExecuteDockerHandler(ExecuteProcessHandler):

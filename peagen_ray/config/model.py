@@ -291,8 +291,8 @@ class EvaluateTable(Table):
 
     pool: str = Field(default="default", min_length=1)
     """the pool of evaluators"""
-    metric: str = Field(default="speed_ms", min_length=1)
-    """the metric that fitness is made from"""
+    metric: Literal["speed_ms", "instructions"] = "speed_ms"
+    """what fitness is made from: CPU time, or instructions counted by callgrind"""
 
 
 class LLMBackend(Table):

@@ -21,6 +21,9 @@ EXCLUDED: Final = 200
 CONFIRM_ATTEMPTS: Final = 2
 """How often our own machinery may fail on confirming one program."""
 
+_FLATTERY: Final = math.log(2)
+"""By how much screening may overrate a program, beyond as much again as it has truly gained."""
+
 _RAISED_BEST, _BEAT_PARENT, _ENTERED = 1.0, 0.5, 0.05
 
 
@@ -160,8 +163,7 @@ class Standing:
         self._spend(seen)
         program = question.program
         if seen.outcome is Outcome.OK:
-            screened = fitness_of(program)
-            self._screened = screened if self._screened is None else max(screened, self._screened)
+            self._flattered(fitness_of(program), seen)
             program = self.db.placed(_measured(program, seen))
             insertion = self._insert(program)
             rose = self._raise_best(program)
@@ -174,6 +176,15 @@ class Standing:
             self._refute(program, Outcome.REFUTED if seen.outcome is Outcome.LOST else seen.outcome)
         failed = program.with_(outcome=seen.outcome, reason=seen.reason, fitness=None)
         return Judgement(question.n, failed, confirmation=True)
+
+    def _flattered(self, screened: float, seen: Observation) -> None:
+        """Take note of what screening made of a program that was confirmed.
+
+        One that is beyond all that confirmation found is a lie: it must not bar those that are honest.
+        """
+        confirmed = seen.fitness or 0.0
+        if screened - confirmed <= max(_FLATTERY, confirmed):
+            self._screened = screened if self._screened is None else max(screened, self._screened)
 
     def dropped(self, seen: Observation) -> None:
         """Count what an answer cost that came too late."""

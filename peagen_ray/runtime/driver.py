@@ -19,8 +19,9 @@ _WAIT_S: Final = 0.1
 """Seconds to wait for a result before looking whether the person wants to stop."""
 
 CONFIRM_PRECISION: Final = 0.02
-CONFIRM_S: Final = 1.0
+CONFIRM_S: Final = 0.6
 CONFIRM_FRESH: Final = 40
+CONFIRM_FAMILIES: Final = 3
 
 
 @dataclass
@@ -135,10 +136,11 @@ class Driver:
         return self._tasks.confirm(
             (question.epoch, question.n),
             question.program.src,
-            seed=question.seed,
+            seed=self._tasks.secret_seed(question.epoch, question.n, question.attempt),
             fresh=CONFIRM_FRESH,
             precision=CONFIRM_PRECISION,
             most_s=CONFIRM_S,
+            families=CONFIRM_FAMILIES,
         )
 
     def _receive(self, result: Result) -> None:

@@ -19,15 +19,18 @@ from peagen_ray.evolution.program import Program
 from peagen_ray.runtime.local import LocalFabric
 from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.runtime.result import RunResult
-from peagen_ray.runtime.tasks import TaskMaker
+from peagen_ray.runtime.tasks import SEED_BITS, TaskMaker
 from peagen_ray.runtime.watch import Watch
 from peagen_ray.task import Status, Task
 
-PRECISION: Final = 0.01
+PRECISION: Final = 0.005
 """Relative half-width of the interval that the winner is measured to."""
 
-MOST_S: Final = 6.0
+MOST_S: Final = 8.0
 """CPU seconds to spend on reaching it."""
+
+FAMILIES: Final = 5
+"""Interpreters in which the winner has to win."""
 
 _KEEPS: Final = 0.95
 """Share of the winner's speed that a smaller change must keep."""
@@ -107,14 +110,23 @@ class Finish:
 
     def _measured(self, source: str, fresh: int) -> Judged | None:
         """The program on fresh inputs; None if it is wrong or no faster."""
-        seed = secrets.randbits(48)
         task = self._tasks.confirm(
-            self._key("final"), source, seed=seed, fresh=fresh, precision=PRECISION, most_s=MOST_S
+            self._key("final"),
+            source,
+            seed=secrets.randbits(SEED_BITS),
+            fresh=fresh,
+            precision=PRECISION,
+            most_s=MOST_S,
+            families=FAMILIES,
         )
         score = self._score(task)
-        if score is None or score["metrics"]["ratio_low"] < _WORTH:
+        if score is None:
             return None
-        return Judged(source, score["metrics"])
+        metrics = score["metrics"]
+        if not metrics["claimed"]:
+            self._watch.observer.note(f"no gain that can be claimed: {metrics['objection']}")
+            return None
+        return Judged(source, metrics) if metrics["ratio_low"] >= _WORTH else None
 
     def _key(self, what: str) -> tuple[object, ...]:
         self._asked += 1

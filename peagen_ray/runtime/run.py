@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,7 @@ def _begin(request: RunRequest, paths: RunPaths, fabric: LocalFabric, watch: Wat
     meta = {
         "run": paths.id,
         "seed": seed,
+        "secret": tasks.secret,
         "subject": {"path": subject.path, "entry": subject.entry, "source": subject.source}
         | {"workload": subject.workload, "workload_path": subject.workload_path},
         "reference": {key: facts[key] for key in ("size", "repeat", "slice_s", "reference_ms")},
@@ -177,7 +178,7 @@ def _resumed(
     request: RunRequest, paths: RunPaths, ledger: Ledger, fabric: LocalFabric, watch: Watch
 ) -> Opened:
     meta = ledger.meta
-    tasks = _tasks(request, paths)
+    tasks = replace(_tasks(request, paths), secret=meta["secret"])
     _refuse_another(tasks.subject, meta["subject"], paths)
     if not paths.reference.exists():
         watch.observer.phase("running the original again", f"{paths.reference} is gone")
@@ -256,6 +257,7 @@ def _tasks(request: RunRequest, paths: RunPaths) -> TaskMaker:
         mutator=request.mutator(),
         temperature=config.mutate.temperature,
         goal=config.evolve.goal,
+        metric=config.evaluate.metric,
     )
 
 

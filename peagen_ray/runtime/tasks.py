@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +17,10 @@ from peagen_ray.task import Task, TaskKind
 
 GRACE_S: Final = 60.0
 """Seconds that a measuring task may take beside what its guests may: starting them, the original's time."""
+
+
+SEED_BITS: Final = 53
+"""Of a seed: a JSON reader of any language holds them exactly."""
 
 
 class Stage(StrEnum):
@@ -40,6 +46,8 @@ class TaskMaker:
         mutator: name of the mutator.
         temperature: how far from its parent a mutation may go.
         goal: a sentence of the person's own.
+        secret: hexadecimal digits that no candidate and no prompt ever sees; by default fresh ones.
+        metric: what is measured, see ``[evaluate]``.
     """
 
     run_id: str
@@ -52,11 +60,19 @@ class TaskMaker:
     mutator: str
     temperature: float
     goal: str
+    secret: str = field(default_factory=partial(secrets.token_hex, 32))
+    metric: str = "speed_ms"
 
     def id_of(self, *parts: object) -> str:
         """A task id made from the run and what is asked."""
         text = "/".join([self.run_id, *map(str, parts)])
         return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+
+    def secret_seed(self, *parts: object) -> int:
+        """A seed that is the same whenever the same is asked, and that nobody can know without the secret."""
+        text = "/".join(map(str, parts))
+        digest = hashlib.blake2b(text.encode(), key=bytes.fromhex(self.secret), digest_size=8).digest()
+        return int.from_bytes(digest, "big") >> (64 - SEED_BITS)
 
     def prepare(self, seed: int, known: Mapping[str, Any] | None = None) -> Task:
         """Run and time the original; with what is ``known`` of it, only make the reference file again."""
@@ -93,13 +109,20 @@ class TaskMaker:
         )
 
     def confirm(
-        self, key: Sequence[object], source: str, *, seed: int, fresh: int, precision: float, most_s: float
+        self,
+        key: Sequence[object],
+        source: str,
+        *,
+        seed: int,
+        fresh: int,
+        precision: float,
+        most_s: float,
+        families: int,
     ) -> Task:
         """Measure a candidate in lock step with the original, on inputs that nobody has seen."""
         payload = {"mode": "confirm", "source": source, "seed": seed, "fresh": fresh}
-        return self._execute(
-            self.id_of(*key, Stage.EXECUTE), {**payload, "precision": precision, "most_s": most_s}
-        )
+        payload |= {"precision": precision, "most_s": most_s, "families": families}
+        return self._execute(self.id_of(*key, Stage.EXECUTE), payload)
 
     def _execute(self, task_id: str, payload: dict[str, Any]) -> Task:
         common = {
@@ -107,6 +130,7 @@ class TaskMaker:
             "reference": str(self.reference),
             "limits": asdict(self.limits),
             "sandbox": self.sandbox,
+            "metric": self.metric,
             "profile": self.profile,
             "container": dict(self.container),
             "timeout": GRACE_S + self.limits.cpu_s,

@@ -99,8 +99,19 @@ class Guest(ABC):
         """
 
     @abstractmethod
+    def go(self, *, wall_s: float | None = None) -> None:
+        """Have it make the calls that ``ready`` prepared, by the shortest conversation there is.
+
+        Args:
+            wall_s: seconds to wait, by default ``GuestLimits.wall_s``.
+
+        Raises:
+            GuestFailed: as for :meth:`ask`.
+        """
+
+    @abstractmethod
     def cpu_ns(self) -> int:
-        """CPU time of the guest's process so far, in nanoseconds, read from outside."""
+        """CPU time of the guest's process so far, all threads, in nanoseconds, read from outside."""
 
     @abstractmethod
     def pause(self) -> None:
@@ -109,6 +120,14 @@ class Guest(ABC):
     @abstractmethod
     def resume(self) -> None:
         """Let it run again."""
+
+    @abstractmethod
+    def core(self) -> int:
+        """The core that it ran on last."""
+
+    @abstractmethod
+    def pin(self, core: int) -> None:
+        """Keep it on one core, where the kernel lets us; what it starts from now on stays there too."""
 
     @abstractmethod
     def reset_peak(self) -> None:

@@ -18,7 +18,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from peagen_ray.launcher import framing
+from peagen_ray.launcher import framing, linux
 from peagen_ray.launcher.jail import calls, identity, landlock, seccomp
 from peagen_ray.launcher.jail.enter import set_limit
 from peagen_ray.launcher.jail.policy import Layer, Profile
@@ -34,6 +34,8 @@ KEPT: Final = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "P
 SCRATCH: Final = "/tmp"  # noqa: S108 - the guest's own, which nobody else sees
 SHARED_MEMORY: Final = "/dev/shm"  # noqa: S108 - of a tree's own processes
 WRITABLE: Final = (SCRATCH, SHARED_MEMORY)
+FILES: Final = ("/etc/ld.so.cache", "/etc/localtime")
+"""Of the system's own files, what libraries need."""
 
 _ORDER_LIMIT: Final = 1 << 20
 
@@ -45,20 +47,26 @@ class Order:
     Attributes:
         profile: what it may do beside computing, the value of a ``Profile``.
         uid: the user and group to become; None is who it is already.
+        bounds: mount options by which what can be written is bounded further; it takes the right to mount.
+        hidden: directories right below the root that may not be read, of an image that brings more than a jail has.
         address_space: bytes of address space; None is no limit.
         file_bytes: bytes of the largest file.
         open_files: descriptors open at a time.
         processes: processes and threads of that user; None is no limit here.
+        memory_bytes: resident memory of all its processes together; None leaves that to a control group.
         path: directories to import from, beside the standard library.
         environment: further variables.
     """
 
     profile: str
     uid: int | None = None
+    bounds: str = ""
+    hidden: tuple[str, ...] = ()
     address_space: int | None = None
     file_bytes: int | None = None
     open_files: int = 64
     processes: int | None = None
+    memory_bytes: int | None = None
     path: tuple[str, ...] = ()
     environment: tuple[tuple[str, str], ...] = ()
 
@@ -70,8 +78,9 @@ class Order:
     def from_wire(cls, message: bytes) -> Self:
         """Read what :meth:`to_wire` wrote."""
         fields = json.loads(message)
-        path, environment = tuple(fields.pop("path")), tuple(map(tuple, fields.pop("environment")))
-        return cls(path=path, environment=environment, **fields)
+        path, hidden = tuple(fields.pop("path")), tuple(fields.pop("hidden"))
+        environment = tuple(map(tuple, fields.pop("environment")))
+        return cls(path=path, hidden=hidden, environment=environment, **fields)
 
 
 def main(*, stdio: bool) -> None:
@@ -84,6 +93,8 @@ def main(*, stdio: bool) -> None:
         keeper.keep(CHANNEL)
     channel = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=CHANNEL)
     order = Order.from_wire(framing.receive(channel, _ORDER_LIMIT))
+    if order.memory_bytes is not None:
+        keeper.stand_by(order.memory_bytes, order.uid)
     _furnish(order)
     _limit(order)
     place = whereabouts("self")
@@ -133,17 +144,28 @@ def _confine(order: Order) -> list[str]:
         those of the layers that cannot be seen from outside.
     """
     identity.gain_nothing()
+    for path in WRITABLE if order.bounds else ():
+        if os.path.ismount(path):
+            flags = linux.MS_REMOUNT | linux.MS_NOSUID | linux.MS_NODEV
+            linux.mount("none", path, flags=flags, options=order.bounds)
     if order.uid is not None:
         identity.become(order.uid)
     if platform.machine() not in calls.ARCHITECTURES:
         return []  # the host sees that there is no filter of ours, and decides
     profile, layers = Profile(order.profile), []
     if landlock.version() and profile is not Profile.GPU:
-        landlock.restrict(("/",), WRITABLE, DEVICES)
+        landlock.restrict(_readable(order.hidden), WRITABLE, DEVICES)
         layers.append(str(Layer.LANDLOCK))
     identity.renounce()
     seccomp.install(seccomp.program(profile, platform.machine(), os.getpid()))
     return layers
+
+
+def _readable(hidden: tuple[str, ...]) -> list[str]:
+    """What may be read: everything, or what is not hidden."""
+    if not hidden:
+        return ["/"]
+    return [*FILES, *({str(path) for path in Path("/").iterdir()} - set(hidden))]
 
 
 def whereabouts(process: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from peagen_ray.errors import SandboxUnavailable
 from peagen_ray.handler import Confinement
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.launcher.jail import identity
-from peagen_ray.launcher.jail.world import DEVICES
+from peagen_ray.launcher.jail.world import DEVICES, bounds
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.boot import SCRATCH, SHARED_MEMORY
 from peagen_ray.sandbox.confinement import confinement_of
@@ -21,8 +21,14 @@ from peagen_ray.sandbox.executed import Booting, ExecutedGuest, order_for
 from peagen_ray.sandbox.interpreter import PACKAGE, Interpreter, command, site_packages
 from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
 
-_ROOT: Final = "/opt/peagen"
+_ROOT: Final = "/peagen"
 """Where a guest finds our package."""
+
+_PROGRAMS: Final = (Path("/usr/bin"), Path("/bin"))
+"""What those may execute that may have processes."""
+
+_TREE: Final = ("--proc", "/proc", "--as-pid-1")
+"""For a first process of ours, which minds the memory of all."""
 
 _PATIENCE: Final = 30.0
 """Seconds for a guest to say hello; far beyond what it takes."""
@@ -75,7 +81,16 @@ class BubblewrapSandbox(Sandbox):
         )
         try:
             uid = identity.apart(booting.child.pid) if _is_root() else None
-            wanted = order_for(limits, profile, uid=uid, processes=int(limits.processes), path=paths)
+            size = bounds(int(limits.scratch_mb) << 20)
+            wanted = order_for(
+                limits,
+                profile,
+                uid=uid,
+                bounds=size,
+                processes=int(limits.processes),
+                memory_bytes=int(limits.memory_mb) << 20 if profile.forks else None,
+                path=paths,
+            )
             hello = booting.greet(wanted, _PATIENCE)
             demanded = ENCLOSED | set(kept.require)
             layers = demand(observe(hello.pid) | hello.layers, demanded, self.NAME, lax=kept.unsafe)
@@ -93,7 +108,7 @@ class BubblewrapSandbox(Sandbox):
 
     def _command(self, limits: GuestLimits, profile: Profile, seen: Sequence[Path]) -> tuple[str, ...]:
         interpreter = Interpreter.running()
-        environment = {"LANG": "C.UTF-8"}
+        environment = {"LANG": "C.UTF-8", "PATH": ":".join(map(str, _PROGRAMS))}
         if self._hash_seed is not None:
             environment["PYTHONHASHSEED"] = str(self._hash_seed)
         return (
@@ -102,8 +117,8 @@ class BubblewrapSandbox(Sandbox):
             *("--die-with-parent", "--new-session", "--hostname", "guest", "--clearenv"),
             *(word for name, value in environment.items() for word in ("--setenv", name, value)),
             *_scratch(SCRATCH, limits),
-            *_root(interpreter, seen),
-            *(_scratch(SHARED_MEMORY, limits) if profile.forks else ()),
+            *_root(interpreter, (*seen, *(path for path in _PROGRAMS if profile.forks and path.exists()))),
+            *((*_scratch(SHARED_MEMORY, limits), *_TREE) if profile.forks else ()),
             *("--remount-ro", "/", "--chdir", SCRATCH, "--"),
             *command(str(interpreter.executable), _ROOT, stdio=False),
         )
@@ -115,10 +130,10 @@ def _is_root() -> bool:
 
 def _namespaces() -> tuple[str, ...]:
     apart = "--unshare-pid --unshare-net --unshare-ipc --unshare-uts --unshare-cgroup-try --cap-drop ALL"
+    words = [*apart.split(), "--cap-add", "CAP_SYS_ADMIN"]  # to bound its scratch directory
     if _is_root():
-        return (*apart.split(), "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
-    nobody = str(identity.NOBODY)
-    return (*apart.split(), "--unshare-user", "--disable-userns", "--uid", nobody, "--gid", nobody)
+        return (*words, "--cap-add", "CAP_SETUID", "--cap-add", "CAP_SETGID")
+    return (*words, "--unshare-user", "--uid", str(identity.NOBODY), "--gid", str(identity.NOBODY))
 
 
 def _root(interpreter: Interpreter, more: Sequence[Path]) -> list[str]:

@@ -16,6 +16,7 @@ from peagen_ray.launcher import linux
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.launcher.jail.identity import NOBODY
 from peagen_ray.launcher.jail.policy import Layer
+from peagen_ray.sandbox import keeper
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.boot import SCRATCH, Order, whereabouts
 from peagen_ray.sandbox.confinement import confinement_of
@@ -24,9 +25,12 @@ from peagen_ray.sandbox.executed import Booting, ExecutedGuest, Hello, open_file
 from peagen_ray.sandbox.interpreter import PACKAGE, command, site_packages
 from peagen_ray.sandbox.layers import ENCLOSED, demand, observe
 
-_ROOT: Final = "/opt/peagen"
+_ROOT: Final = "/peagen"
+_HIDDEN: Final = ("/dev", "/etc", "/sys")
+"""What of an image no guest has to see; ``/proc`` is for those that have processes."""
+
 _PROCESSES: Final = 128
-_OWN_PROCESSES: Final = 4
+_OWN_PROCESSES: Final = 6
 """The keeper's threads."""
 
 _PATIENCE: Final = 60.0
@@ -66,6 +70,14 @@ class Container:
             )
         venv = Path(kept.venv) if kept.venv else None
         return cls(image or kept.image, kept.engine, venv, kept.engine_options, gpus)
+
+
+class ContainerGuest(ExecutedGuest):
+    """A guest whose keeper passes on what it prints."""
+
+    def _output(self) -> tuple[str, str]:
+        _, both = super()._output()
+        return keeper.apart(both)
 
 
 class ContainerSandbox(Sandbox):
@@ -118,11 +130,12 @@ class ContainerSandbox(Sandbox):
             remove=partial(self._engine.remove, name),
         )
         try:
-            hello = self._greet(booting, order_for(limits, profile, path=paths))
+            hidden = _HIDDEN if profile.forks else (*_HIDDEN, "/proc")
+            hello = self._greet(booting, order_for(limits, profile, path=paths, hidden=hidden))
             pid = self._pid(name, hello.place)
             demanded = ENCLOSED | {Layer.CGROUP} | set(kept.require)
             layers = demand(observe(pid) | hello.layers, demanded, self.NAME, _HINT, lax=kept.unsafe)
-            return ExecutedGuest(booting.child, pid, limits, layers, booting.bury)
+            return ContainerGuest(booting.child, pid, limits, layers, booting.bury)
         except BaseException:
             booting.abandon()
             raise

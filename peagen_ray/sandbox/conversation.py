@@ -46,6 +46,7 @@ class ConversationGuest(Guest):
         self._child = child
         self._limits = limits
         self._bury = bury
+        self._pid = pid
         self._proc = Path("/proc") / str(pid)
         self._clock = ((~pid) << 3) | 2  # clock_getcpuclockid(3)
         self._resident = 0
@@ -62,25 +63,19 @@ class ConversationGuest(Guest):
     ) -> Answer:
         """See :meth:`Guest.ask`."""
         limit = self._limits.output_kb << 10
-        patience = self._limits.wall_s if wall_s is None else wall_s
-        deadline = time.monotonic() + patience
+        answer = self._exchange(
+            pack({**header, "limit": limit}, body), answers * limit + _HEADER_LIMIT, wall_s
+        )
         try:
-            self._child.send(pack({**header, "limit": limit}, body), deadline)
-            answer = unpack(self._child.receive(answers * limit + _HEADER_LIMIT, deadline))
-        except framing.ChannelTimeout:
-            self._refuse_flood(limit)
-            raise self._failed("timeout", f"no answer within {patience:g} s") from None
-        except framing.MessageTooLong:
-            reason = f"the output is larger than {self._limits.output_kb} KiB"
-            raise self._failed("violation", reason) from None
+            return unpack(answer)
         except ValueError as error:
             raise self._failed("error", f"answered rubbish: {error}") from error
-        except framing.ChannelClosed:
-            raise self._died() from None
-        self._refuse_flood(limit)
-        if self.cpu_ns() > self._limits.cpu_s * 1e9:
-            raise self._failed("timeout", f"used more than {self._limits.cpu_s:g} s of CPU")
-        return answer
+
+    def go(self, *, wall_s: float | None = None) -> None:
+        """See :meth:`Guest.go`: an empty message, answered by an empty one."""
+        answer = self._exchange(b"", _HEADER_LIMIT, wall_s)
+        if answer:
+            raise self._failed("error", f"answered rubbish: {answer[:80]!r} where nothing belongs")
 
     def cpu_ns(self) -> int:
         """See :meth:`Guest.cpu_ns`."""
@@ -99,6 +94,18 @@ class ConversationGuest(Guest):
         if self._paused:
             self._signal(signal.SIGCONT)
             self._paused = False
+
+    def core(self) -> int:
+        """See :meth:`Guest.core`; field 39 of proc_pid_stat(5)."""
+        try:
+            return int((self._proc / "stat").read_text().rpartition(")")[2].split()[36])
+        except OSError:
+            raise self._died() from None
+
+    def pin(self, core: int) -> None:
+        """See :meth:`Guest.pin`."""
+        with suppress(OSError):
+            os.sched_setaffinity(self._pid, {core})
 
     def reset_peak(self) -> None:
         """See :meth:`Guest.reset_peak`."""
@@ -119,12 +126,32 @@ class ConversationGuest(Guest):
         self._closed = True
         try:
             self.cpu_s = self._child.kill().cpu_s
-            self.printed = self._child.output()
+            self.printed = self._output()
             self._child.close()
         finally:
             if self._pidfd >= 0:
                 os.close(self._pidfd)
             self._bury()
+
+    def _exchange(self, message: bytes, longest: int, wall_s: float | None) -> bytes:
+        limit = self._limits.output_kb << 10
+        patience = self._limits.wall_s if wall_s is None else wall_s
+        deadline = time.monotonic() + patience
+        try:
+            self._child.send(message, deadline)
+            answer = self._child.receive(longest, deadline)
+        except framing.ChannelTimeout:
+            self._refuse_flood(limit)
+            raise self._failed("timeout", f"no answer within {patience:g} s") from None
+        except framing.MessageTooLong:
+            reason = f"the output is larger than {self._limits.output_kb} KiB"
+            raise self._failed("violation", reason) from None
+        except framing.ChannelClosed:
+            raise self._died() from None
+        self._refuse_flood(limit)
+        if self.cpu_ns() > self._limits.cpu_s * 1e9:
+            raise self._failed("timeout", f"used more than {self._limits.cpu_s:g} s of CPU")
+        return answer
 
     def _signal(self, number: int) -> None:
         try:
@@ -144,7 +171,7 @@ class ConversationGuest(Guest):
         if self._closed:
             return GuestFailed("error", "it has been ended")
         gone = self._ended()
-        last = self._child.output()[1].strip().splitlines()[-1:]
+        last = self._output()[1].strip().splitlines()[-1:]
         reason = ": ".join([gone.reason, *last])[:500]
         outcome = next((known for name, known in _SIGNALS.items() if name in gone.reason), None)
         if gone.out_of_memory or "MemoryError" in reason:
@@ -155,6 +182,10 @@ class ConversationGuest(Guest):
     def _ended(self) -> Exit:
         """How the guest ended; it is ended if it has not."""
         return self._child.wait(5.0) or self._child.kill()
+
+    def _output(self) -> tuple[str, str]:
+        """What it has printed so far to standard output and to standard error."""
+        return self._child.output()
 
     def _status(self, field: str) -> int:
         with suppress(OSError):

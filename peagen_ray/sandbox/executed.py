@@ -10,6 +10,7 @@ import struct
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -20,6 +21,7 @@ from peagen_ray.launcher import framing
 from peagen_ray.launcher.client import Child, Launcher, SpawnSpec
 from peagen_ray.launcher.jail.policy import Profile
 from peagen_ray.launcher.spec import Exit
+from peagen_ray.sandbox import keeper
 from peagen_ray.sandbox.base import GuestLimits
 from peagen_ray.sandbox.boot import SCRATCH, Order
 from peagen_ray.sandbox.conversation import ConversationGuest
@@ -48,6 +50,17 @@ _REASON: Final = 500
 
 class ExecutedGuest(ConversationGuest):
     """A guest in a sandbox whose own process relays how it ended: 128 and the number, if by a signal."""
+
+    def close(self) -> None:
+        """See :meth:`Guest.close`; what that process used is none of the guest's time."""
+        spent_s = self._spent_s()
+        super().close()
+        self.cpu_s = max(self.cpu_s, spent_s)
+
+    def _spent_s(self) -> float:
+        with suppress(OSError):
+            return time.clock_gettime_ns(self._clock) / 1e9
+        return 0.0
 
     def _ended(self) -> Exit:
         gone = super()._ended()
@@ -140,7 +153,7 @@ class Booting:
     def _last_words(self, error: Exception) -> str:
         """What the program said or how it ended, or else what was wrong with its answer."""
         gone = self.child.wait(_PROMPTLY) if isinstance(error, framing.ChannelClosed | OSError) else None
-        said = self.child.output()[1].strip().splitlines()[-2:]
+        said = "".join(keeper.apart(self.child.output()[1])).strip().splitlines()[-2:]
         return " / ".join(said)[-_REASON:] or (gone.reason if gone else str(error))
 
 

@@ -8,14 +8,16 @@ Operations (the ``op`` of a message's header), and what is answered:
 ``ready``
     ``slot``, ``calls`` (lengths of the pickled calls in the body), ``repeat`` (how often each).
 ``go``
-    ``slot``. The prepared calls are made, and nothing else is done. Answer: ``ns``.
+    ``slot``. The prepared calls are made, and nothing else is done. Answer: ``ns``. An empty message asks for the
+    same, in the slot that was made ready last, and is answered by an empty one.
 ``collect``
     ``slot``, ``limit`` (bytes of one). Answer: ``lengths``; body: the observations of the calls.
 ``run``
     The last three in one.
 ``pairs``
-    ``calls``, ``first``, ``count``, ``repeat_a``, ``repeat_b``. Slots ``a`` and ``b`` are timed alternately,
-    AB then BA; ``repeat`` is how many of the calls make one slice. Answer: ``pairs``, ``[[ns_a, ns_b], …]``.
+    ``calls``, ``step``, ``repeat_a``, ``repeat_b``, ``swapped``. Slots ``a`` and ``b`` are timed alternately, AB
+    then BA, or the other way round. A pair takes the next ``step`` of the calls, and each slot the first
+    ``repeat`` of these. Answer: ``pairs``, ``[[ns_a, ns_b], …]``.
 ``main``
     ``source``, ``argv``; body: its standard input. Runs a program as ``__main__``. Answer: ``code`` that it exited
     with, or ``raised``.
@@ -91,6 +93,13 @@ class _Slot:
 class _Session:
     def __init__(self) -> None:
         self.slots: dict[str, _Slot] = {}
+        self.latest: list[_Made] = []
+
+    def respond(self, message: bytes) -> bytes:
+        if message:
+            return self.answer(*unpack(message))
+        _time(self.latest)
+        return b""
 
     def answer(self, header: dict[str, Any], body: bytes) -> bytes:
         operation: Callable[[dict[str, Any], bytes], bytes] = getattr(self, f"do_{header['op']}")
@@ -111,6 +120,7 @@ class _Session:
         calls = split(body, header["calls"])
         slot.made = [slot.ready(call) for _ in range(header["repeat"]) for call in calls]
         slot.distinct = len(calls)
+        self.latest = slot.made
         _collect()
         _freeze()  # what a program keeps, such as tables, is gone through once and not every time
         return pack({})
@@ -136,12 +146,12 @@ class _Session:
         return pack({**collected.header, "ns": elapsed}, collected.body)
 
     def do_pairs(self, header: dict[str, Any], body: bytes) -> bytes:
-        calls = split(body, header["calls"])
+        calls, step = split(body, header["calls"]), header["step"]
         pairs = []
-        for number in range(header["first"], header["first"] + header["count"]):
+        for number, first in enumerate(range(0, len(calls), step), header["swapped"]):
             timed = {}
-            for name in ("a", "b") if number % 2 else ("b", "a"):
-                chosen = [calls[(number + k) % len(calls)] for k in range(header[f"repeat_{name}"])]
+            for name in ("b", "a") if number % 2 else ("a", "b"):
+                chosen = calls[first : first + header[f"repeat_{name}"]]
                 timed[name] = _time([self.slots[name].ready(call) for call in chosen])
             pairs.append([timed["a"], timed["b"]])
         return pack({"pairs": pairs})
@@ -204,13 +214,18 @@ def _caller(workload: str | None, path: str) -> Callable[..., Any] | None:
     return caller
 
 
+def responder() -> Callable[[bytes], bytes]:
+    """Make this process a guest: what answers a message of the host's."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), 3000))
+    return _Session().respond
+
+
 def main(channel: socket.socket) -> None:
     """Answer the host until it hangs up."""
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), 3000))
-    session = _Session()
+    respond = responder()
     while True:
         try:
             message = framing.receive(channel, REQUEST_LIMIT, None)
         except framing.ChannelClosed:
             return
-        framing.send(channel, session.answer(*unpack(message)))
+        framing.send(channel, respond(message))

@@ -25,15 +25,28 @@ from peagen_ray.workload.target import Call
 STANDARD_MS: Final = 200.0
 """CPU time that the original takes on the standard input set at least, in milliseconds."""
 
-SLICE_S: Final = 0.003
+SLICE_S: Final = 0.0015
 """CPU seconds that one call of the original should take at least, so that it can be timed."""
+
+MOST_PAIRS: Final = 16
+"""Slices of the original that one screening times at most."""
 
 _TOO_LARGE: Final = frozenset({"RecursionError", "MemoryError"})
 """What an original raises on inputs that are beyond it, though smaller ones are not."""
 
+_HASH_SEED: Final = 3_141_592_653
+"""Of the interpreter that the original is run in again; one that nobody sets."""
+
+_ADVICE: Final = (
+    "make it deterministic: seed its randomness, do not read the clock, and sort what comes out of a set, whose order "
+    "differs from one interpreter to the next; or write a workload file with check(args, output)"
+)
+
 _EDGES: Final = 40
 _SMALL: Final = 12
 _TIMED: Final = 6
+_MOST_EXTRA: Final = 2000
+_MOST_EXTRA_BYTES: Final = 2 << 20
 _EDGE_WALL_S: Final = 1.0
 _PROBE_WALL_S: Final = 10.0
 _LOAD_WALL_S: Final = 30.0
@@ -63,11 +76,11 @@ class Subject:
             self.workload, self.source, self.entry, path=self.workload_path, target_path=self.path
         )
 
-    def load(self, guest: Guest, slot: str, source: str) -> None:
+    def load(self, guest: Guest, slot: str, source: str, *, wall_s: float | None = None) -> None:
         """Load ``source`` into a slot of a guest; raises GuestFailed if it cannot be loaded."""
         header: dict[str, Any] = {"op": "load", "slot": slot, "source": source, "entry": self.entry}
         header |= {"workload": self.workload, "workload_path": self.workload_path}
-        answer = guest.ask(header, wall_s=_LOAD_WALL_S)
+        answer = guest.ask(header, wall_s=_LOAD_WALL_S if wall_s is None else wall_s)
         if not answer.header.get("ok"):
             reason = str(answer.header.get("error", "no reason given"))[:500]
             raise GuestFailed("error", f"does not load: {reason}")
@@ -85,6 +98,9 @@ class Reference:
         calls: pickled calls, edge cases first, then small ones, then those that are timed.
         expected: the original's encoded observation of each call.
         timed: how many of the last calls are the ones to time.
+        extra: further pickled calls of that size, on which no candidate is checked: for timing only.
+        counted: instructions of the original's process on the timed calls, 0 where they are not counted.
+        aside: those of them that are not of the calls.
     """
 
     size: int
@@ -94,6 +110,9 @@ class Reference:
     calls: tuple[bytes, ...]
     expected: tuple[bytes, ...]
     timed: int
+    extra: tuple[bytes, ...]
+    counted: int = 0
+    aside: int = 0
 
     @property
     def timed_calls(self) -> tuple[bytes, ...]:
@@ -113,17 +132,18 @@ class Reference:
 
     def to_bytes(self) -> bytes:
         """The form in which it is kept beside a run."""
-        fields = {k: v for k, v in asdict(self).items() if k not in {"calls", "expected"}}
-        parts = [*self.calls, *self.expected]
+        fields = {k: v for k, v in asdict(self).items() if k not in {"calls", "expected", "extra"}}
+        parts = [*self.calls, *self.expected, *self.extra]
+        fields["checked"] = len(self.calls)
         return pack({**fields, "lengths": [len(part) for part in parts]}, b"".join(parts))
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
         """Read what :meth:`to_bytes` wrote."""
         header, body = unpack(raw)
-        parts = split(body, header.pop("lengths"))
-        half = len(parts) // 2
-        return cls(**header, calls=tuple(parts[:half]), expected=tuple(parts[half:]))
+        parts, checked = split(body, header.pop("lengths")), header.pop("checked")
+        calls, expected, extra = parts[:checked], parts[checked : 2 * checked], parts[2 * checked :]
+        return cls(**header, calls=tuple(calls), expected=tuple(expected), extra=tuple(extra))
 
 
 class Observed(NamedTuple):
@@ -211,7 +231,8 @@ def prepare(
     calls, expected = (*(call for call, _ in usable), *timed), (*(body for _, body in usable), *observed)
     if not workload.has_check:
         _refuse_disagreement(subject, sandbox, limits, calls, expected)
-    return Reference(**asdict(facts), calls=calls, expected=expected, timed=_TIMED)
+    extra = _extra(workload, seed + 1 + _TIMED, facts)
+    return Reference(**asdict(facts), calls=calls, expected=expected, timed=_TIMED, extra=extra)
 
 
 def _facts(scale: Scale, slices: Sequence[float]) -> Facts:
@@ -270,6 +291,18 @@ def _time_slices(guest: Guest, calls: Sequence[bytes], repeat: int) -> list[floa
     return found
 
 
+def _extra(workload: Workload, seed: int, facts: Facts) -> tuple[bytes, ...]:
+    """Calls for every slice of a screening, all different as far as memory allows."""
+    found: list[bytes] = []
+    room = _MOST_EXTRA_BYTES
+    for index in range(min(_MOST_EXTRA, MOST_PAIRS * max(_TIMED, facts.repeat))):
+        found.append(pickle.dumps(workload.call(seed + index, facts.size)))
+        room -= len(found[-1])
+        if room <= 0:
+            break
+    return tuple(found)
+
+
 def _small(workload: Workload, seed: int, size: int) -> Iterable[Call]:
     """Calls of sizes between the smallest and the timed one, evenly spread on a logarithmic scale."""
     for index in range(_SMALL):
@@ -291,15 +324,19 @@ def _answered(
 def _refuse_disagreement(
     subject: Subject, sandbox: Sandbox, limits: GuestLimits, calls: Sequence[bytes], expected: Sequence[bytes]
 ) -> None:
-    """Run the original again; raises WorkloadError if it answers differently."""
-    for (_, second), first in zip(_observe_all(subject, sandbox, limits, calls), expected, strict=True):
+    """Run the original again in an interpreter of its own; raises WorkloadError if it answers differently.
+
+    Its hash seed is another one, so that what follows the order of a set of strings is found out.
+    """
+    with sandbox.fresh(_HASH_SEED) as other:
+        again = _observe_all(subject, other, limits, calls)
+    for (_, second), first in zip(again, expected, strict=True):
         apart = "no answer the second time" if second is None else difference(first, second)
         if apart:
             raise WorkloadError(
                 f"the original disagrees with itself: {apart}",
                 subject=subject.entry or subject.path,
-                hint="make it deterministic (seed its randomness, do not read the clock), or write a "
-                "workload file with check(args, output)",
+                hint=_ADVICE,
             )
 
 

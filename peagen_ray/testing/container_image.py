@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import secrets
 import subprocess
 import sysconfig
 import tarfile
@@ -30,7 +31,7 @@ LEFT_OUT = {
 @contextmanager
 def image(engine: Engine) -> Iterator[str]:
     """The name of an image with ``python3`` in it, which is there for the block; raises SandboxError."""
-    name = f"localhost/peagen-test:{os.getpid()}"
+    name = f"localhost/peagen-test:{os.getpid()}-{secrets.token_hex(4)}"
     importing = subprocess.Popen(
         engine.command("import", "-", name),
         stdin=subprocess.PIPE,
@@ -60,13 +61,17 @@ def _fill(archive: tarfile.TarFile) -> None:
         archive.addfile(entry)
     archive.add(interpreter.executable)
     archive.add(standard, filter=_wanted)
-    for library in sorted(_libraries([interpreter.executable, *standard.glob("lib-dynload/*.so")])):
+    shell = Path("/bin/sh").resolve()
+    archive.addfile(_file(Path("/usr/bin/sh"), shell), shell.open("rb"))
+    for library in sorted(_libraries([interpreter.executable, shell, *standard.glob("lib-dynload/*.so")])):
         # Under the name by which it is looked for, as a file of its own.
-        archive.addfile(_file(library), library.resolve().open("rb"))
-    if interpreter.executable != Path("/usr/bin/python3"):
-        link = tarfile.TarInfo("usr/bin/python3")
-        link.type, link.linkname = tarfile.SYMTYPE, str(interpreter.executable)
-        archive.addfile(link)
+        archive.addfile(_file(library, library), library.open("rb"))
+    links = {"usr/bin/python3": str(interpreter.executable), "bin": "usr/bin"}
+    for place, target in links.items():
+        if target != f"/{place}":
+            link = tarfile.TarInfo(place)
+            link.type, link.linkname = tarfile.SYMTYPE, target
+            archive.addfile(link)
 
 
 def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
@@ -77,8 +82,8 @@ def _wanted(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:
     return entry
 
 
-def _file(path: Path) -> tarfile.TarInfo:
-    entry = tarfile.TarInfo(str(path).lstrip("/"))
+def _file(place: Path, path: Path) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(str(place).lstrip("/"))
     entry.size, entry.mode = path.stat().st_size, 0o755
     return entry
 

@@ -85,7 +85,7 @@ def test_flags_reach_the_run(here: Path, asked: list[RunRequest]) -> None:
         "--checkpoint": "c.json",
         "--output": "best.py",
     }
-    repeated = ["--seed-program", "a.py", "--seed-program", "b.py", "--ordered", "--sync"]
+    repeated = ["--seed-program", "a.py", "--seed-program", "b.py", "--ordered", "--sync", "--unsafe"]
     assert evolve_run(*(word for pair in flags.items() for word in pair), *repeated) == 0
     (request,) = asked
     evolve, stop = request.config.evolve, request.config.evolve.stop
@@ -100,6 +100,7 @@ def test_flags_reach_the_run(here: Path, asked: list[RunRequest]) -> None:
     assert stop.run_timeout is not None
     assert stop.run_timeout.total_seconds() == 90
     assert request.config.task_queue.provider == "stub"
+    assert request.config.execute.unsafe
     assert (request.target, request.workload) == (Path("slow.py"), Path("w.py"))
     assert request.seeds == (Path("a.py"), Path("b.py"))
     assert (request.checkpoint, request.output) == (Path("c.json"), Path("best.py"))

@@ -20,7 +20,15 @@ from peagen_ray.task import Result, Status, Task, TaskKind
 
 CPU = frozenset({"cpu"})
 OK = Verdict(
-    "ok", speed=Interval(4.0, 3.9, 4.1, 24), peak_kb=12, inputs=58, confirmed=True, overhead=0.01
+    "ok",
+    speed=Interval(4.0, 3.9, 4.1, 24),
+    peak_kb=12,
+    inputs=58,
+    confirmed=True,
+    gain=True,
+    noise=Interval(1.0, 0.99, 1.01, 24),
+    families=(3.95, 4.0, 4.05),
+    overhead=0.01,
 ).to_data()
 WRONG = Verdict("incorrect", "result: expected 1, got 2").to_data()
 
@@ -61,6 +69,12 @@ def test_the_fitness_of_speed_is_the_logarithm_of_the_ratio() -> None:
                 "inputs": 58,
                 "overhead": 0.01,
                 "measured": "confirmed",
+                "claimed": True,
+                "objection": "",
+                "families": [3.95, 4.0, 4.05],
+                "noise": [0.99, 1.01],
+                "hidden": 0.0,
+                "layers": [],
             },
         },
     }
@@ -69,6 +83,16 @@ def test_the_fitness_of_speed_is_the_logarithm_of_the_ratio() -> None:
 def test_a_screened_speed_is_marked_as_such() -> None:
     metrics = handled(task({**OK, "confirmed": False})).data["score"]["metrics"]
     assert metrics["measured"] == "screened"
+    assert "claimed" not in metrics
+
+
+@pytest.mark.parametrize(("ratio", "counted"), [(4.0, 1.0), (0.5, 0.5)])
+def test_a_gain_that_is_not_claimed_counts_as_none(ratio: float, counted: float) -> None:
+    unclaimed = {**OK, "gain": False, "reason": "no gain in 1 of 3 interpreters"}
+    score = handled(task({**unclaimed, "speed": {**OK["speed"], "ratio": ratio}})).data["score"]
+    assert (score["fitness"], score["speed_ms"]) == (math.log(counted), 200.0 / counted)
+    assert (score["metrics"]["ratio"], score["metrics"]["claimed"]) == (ratio, False)
+    assert score["metrics"]["objection"] == "no gain in 1 of 3 interpreters"
 
 
 def test_a_candidate_that_failed_has_its_reason_and_no_score() -> None:

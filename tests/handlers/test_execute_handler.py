@@ -42,7 +42,7 @@ NUMBERS = (
 )
 SUBJECT = Subject(SLOW, "f", NUMBERS)
 LIMITS = GuestLimits(wall_s=5.0, memory_mb=512)
-REFERENCE = Reference(10, 2, 0.005, 200.0, (b"call",), (b"answer",), 1)
+REFERENCE = Reference(10, 2, 0.005, 200.0, (b"call",), (b"answer",), 1, (b"more",))
 
 
 @pytest.fixture
@@ -210,6 +210,7 @@ def loading(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]
         ({"mode": "screen"}, "payload.source: Field required"),
         ({"mode": "confirm", "source": "", "precision": 0}, "payload.precision: "),
         ({"mode": "confirm", "source": "", "fresh": -1}, "payload.fresh: "),
+        ({"mode": "confirm", "source": "", "families": 2}, "payload.families: "),
         ({"mode": "screen", "source": "", "limits": {"wall_s": "long"}}, "payload.limits.wall_s: "),
     ],
 )
@@ -275,7 +276,15 @@ def test_a_measurement_is_followed_by_its_evaluation(
     monkeypatch.setattr(module, mode, measured)
     file.write_bytes(REFERENCE.to_bytes())
     task = execute(
-        file, mode=mode, source=FAST, seed=7, fresh=9, precision=0.02, most_s=0.5, evaluator="mine"
+        file,
+        mode=mode,
+        source=FAST,
+        seed=7,
+        fresh=9,
+        precision=0.02,
+        most_s=0.5,
+        families=4,
+        evaluator="mine",
     )
     result = handle(task)
     assert result.data["outcome"] == "ok"
@@ -284,7 +293,7 @@ def test_a_measurement_is_followed_by_its_evaluation(
     assert follow_up.id == result.data["evaluate"] == evaluate_id(task.id)
     assert follow_up.payload == {"verdict": verdict.to_data(), "reference_ms": 200.0, "evaluator": "mine"}
     if mode == "confirm":
-        assert asked == [{"seed": 7, "precision": 0.02, "most_s": 0.5, "fresh": 9}]
+        assert asked == [{"seed": 7, "precision": 0.02, "most_s": 0.5, "fresh": 9, "families": 4}]
 
 
 def test_the_evaluation_of_a_task_has_one_id_whenever_the_task_runs() -> None:

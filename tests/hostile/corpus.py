@@ -48,7 +48,8 @@ def word_for(verdict: Verdict) -> str:
     """What a verdict comes to: its outcome, or ``no-gain`` where a confirmation found nothing gained."""
     if verdict.outcome != "ok" or not verdict.confirmed:
         return verdict.outcome
-    return "ok" if verdict.speed is not None and verdict.speed.ratio >= _GAIN else NO_GAIN
+    gained = verdict.gain and verdict.speed is not None and verdict.speed.ratio >= _GAIN
+    return "ok" if gained else NO_GAIN
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,8 @@ class RemoteJudge:
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         fields = self._read()
-        speed = fields.pop("speed")
-        return Verdict(**fields, speed=Interval(**speed) if speed else None)
+        told = {name: fields[name] for name in ("outcome", "reason", "inputs", "confirmed", "gain")}
+        return Verdict(**told, speed=Interval(**fields["speed"]) if fields["speed"] else None)
 
     def _read(self) -> dict[str, Any]:
         assert self._process.stdout is not None

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Final
 
+from engines import made_container
+
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox.base import Sandbox
 from peagen_ray.sandbox.bubblewrap import BubblewrapSandbox
-from peagen_ray.sandbox.container import Container, ContainerSandbox
-from peagen_ray.sandbox.engine import Engine
+from peagen_ray.sandbox.container import ContainerSandbox
 from peagen_ray.sandbox.examination import Unconfined
 from peagen_ray.sandbox.process import ProcessSandbox
-from peagen_ray.testing.container_image import image
 
 Make = Callable[[Launcher], AbstractContextManager[Sandbox]]
 """Raises SandboxError where it is not to be had."""
@@ -32,11 +31,8 @@ def _bubblewrap(launcher: Launcher) -> Iterator[Sandbox]:
 
 @contextmanager
 def _container(launcher: Launcher) -> Iterator[Sandbox]:
-    """Containers of the interpreter that runs the tests."""
-    processes = min(4096, resource.getrlimit(resource.RLIMIT_NPROC)[1] % (1 << 63))
-    with image(Engine.find()) as name:
-        options = ("--ulimit", f"nproc={processes}:{processes}")
-        yield ContainerSandbox(launcher, container=Container(name, engine_options=options))
+    with made_container() as container:
+        yield ContainerSandbox(launcher, container=container)
 
 
 @contextmanager

@@ -79,12 +79,8 @@ ANYBODY_CAN = frozenset(
 """What needs no privilege, and can be undone: as good as any proof that a verdict of ``ok`` means that it was stopped."""
 
 OPEN = {
-    "bubblewrap/disk_inodes": "bwrap bounds the size of a file system, not the number of its files",
+    "bubblewrap/process_memory_tree": "bwrap bounds the memory of each process, not of all together",
     "place_child": "the time of a tree's other processes is billed to nobody",
-    **dict.fromkeys(
-        ("digits_memory", "peek_early", "peek_late", "tally_answer_first", "tally_early", "tally_late"),
-        "a confirmation repeats its inputs, and bills nothing beside the calls",
-    ),
 }
 """Liars that are believed when a gain is confirmed, or whatever one sandbox does not stop, and why."""
 

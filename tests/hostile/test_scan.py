@@ -86,15 +86,21 @@ def test_shared_segments_are_seen() -> None:
         libc.shmctl(segment, 0, None)
 
 
-def verdict(outcome: str, ratio: float | None = None, *, confirmed: bool = True) -> Verdict:
+def verdict(
+    outcome: str, ratio: float | None = None, *, confirmed: bool = True, gain: bool = True
+) -> Verdict:
     speed = Interval(ratio, ratio, ratio, 9) if ratio else None
-    return Verdict(outcome, "a reason", speed=speed, confirmed=confirmed)
+    return Verdict(outcome, "a reason", speed=speed, confirmed=confirmed, gain=gain)
 
 
 @pytest.mark.parametrize(
     ("expected", "met", "unmet"),
     [
-        ("no-gain", [verdict("ok", 1.1), verdict("ok")], [verdict("ok", 2.0), verdict("error")]),
+        (
+            "no-gain",
+            [verdict("ok", 1.1), verdict("ok"), verdict("ok", 9.0, gain=False)],
+            [verdict("ok", 2.0), verdict("error")],
+        ),
         ("ok", [verdict("ok", 9.0), verdict("ok", 1.0)], [verdict("incorrect")]),
         (
             "error|killed a rea",

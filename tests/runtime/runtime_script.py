@@ -82,6 +82,7 @@ def ok(ratio: float, mode: str = "screen") -> Verdict:
         peak_kb=4,
         inputs=9,
         confirmed=mode == "confirm",
+        gain=mode == "confirm" and ratio > 1,
     )
 
 

@@ -43,7 +43,16 @@ class Drive:
         self.ledger = Ledger.create(self.path, meta)
         self.queue = ScriptedQueue(script)
         tasks = TaskMaker(
-            "run", Subject(SLOW, "f"), root / "reference", GuestLimits(), "cpu", "genetic", 0.7, "be quick"
+            "run",
+            Subject(SLOW, "f"),
+            root / "reference",
+            GuestLimits(),
+            "cpu",
+            "pure",
+            {},
+            "genetic",
+            0.7,
+            "be quick",
         )
         ticks = iter(range(10**9))
         self.driver = Driver(
@@ -99,6 +108,8 @@ def test_the_best_is_confirmed_on_fresh_inputs_and_then_is_the_best(drive: Calla
     assert confirms
     assert {task.payload["fresh"] for task in confirms} == {CONFIRM_FRESH}
     assert len({task.payload["seed"] for task in confirms}) == len(confirms)
+    asked = {event.seed for event in read(done.path) if event.event is Kind.ASK and event.kind == "confirm"}
+    assert not asked & {task.payload["seed"] for task in confirms}, "what the run's seed tells is no secret"
     assert done.engine.best is not None
     assert done.engine.best.confirmed
     assert done.told("confirm")[-1].wall.keys() == {"execute", "evaluate"}

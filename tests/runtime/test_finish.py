@@ -15,7 +15,7 @@ from peagen_ray.errors import PeagenError
 from peagen_ray.evolution.events import Kind
 from peagen_ray.evolution.program import Program
 from peagen_ray.evolution.stopping import StopReason
-from peagen_ray.runtime.finish import MOST_S, PRECISION, Finish, final_event, write
+from peagen_ray.runtime.finish import FAMILIES, MOST_S, PRECISION, Finish, final_event, write
 from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.runtime.result import RunResult
 from peagen_ray.runtime.run import build_engine
@@ -45,7 +45,9 @@ class Ending:
         self.fabric = ScriptedFabric(script)
         self.engine = build_engine({"seed": 1, "config": config().model_dump(mode="json")})
         subject = Subject(SLOW, "f", path="dir/slow.py")
-        tasks = TaskMaker("run", subject, Path("reference"), GuestLimits(), "cpu", "genetic", 0.7, "")
+        tasks = TaskMaker(
+            "run", subject, Path("reference"), GuestLimits(), "cpu", "pure", {}, "genetic", 0.7, ""
+        )
         fabric: Any = self.fabric
         self.finish = Finish(self.engine, tasks, fabric, self.watch, lambda: 12.0)
 
@@ -90,7 +92,7 @@ def test_changes_that_gain_nothing_are_taken_back_before_the_winner_is_measured(
     (final,) = [task for task in end.script.tasks if task.payload.get("mode") == "confirm"]
     assert final.payload["source"] == FAST
     assert (final.payload["fresh"], final.payload["precision"]) == (50, PRECISION)
-    assert final.payload["most_s"] == MOST_S
+    assert (final.payload["most_s"], final.payload["families"]) == (MOST_S, FAMILIES)
     assert len({task.id for task in end.script.tasks}) == len(end.script.tasks)
 
 
@@ -108,7 +110,13 @@ def test_a_smaller_change_that_fails_the_final_check_gives_way_to_the_whole_winn
 
 @pytest.mark.parametrize(
     "final",
-    [1.0, 1.02, WRONG, Verdict("ok", speed=Interval(2.0, 0.9, 4.0, 9)), Verdict("timeout", "no answer")],
+    [
+        1.0,
+        1.02,
+        WRONG,
+        Verdict("ok", "no gain in 1 of 3 interpreters", speed=Interval(2.0, 1.9, 2.1, 9), confirmed=True),
+        Verdict("timeout", "no answer"),
+    ],
 )
 def test_a_gain_that_the_final_measurement_does_not_bear_out_is_not_claimed(
     ending: Callable[..., Ending], final: float | Verdict

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import resource
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,17 +8,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from programs import missing, need
+from engines import made_container, need
 
-from peagen_ray.errors import SandboxError
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox.base import GuestLimits, Sandbox
 from peagen_ray.sandbox.bubblewrap import BubblewrapSandbox
 from peagen_ray.sandbox.container import Container, ContainerSandbox
-from peagen_ray.sandbox.engine import Engine
 from peagen_ray.sandbox.process import ProcessSandbox
 from peagen_ray.sandbox.reference import Reference, Subject, prepare
-from peagen_ray.testing.container_image import image
 
 SLOW_SUM = """
 def total(numbers: list[int]) -> int:
@@ -58,16 +54,8 @@ def bubblewrap(launcher: Launcher) -> BubblewrapSandbox:
 
 @pytest.fixture(scope="session")
 def container() -> Iterator[Container]:
-    """What containers are made of in the tests: the interpreter that runs them."""
-    try:
-        engine = Engine.find()
-    except SandboxError as error:
-        missing(str(error))
-    need("runc")
-    processes = min(4096, resource.getrlimit(resource.RLIMIT_NPROC)[1] % (1 << 63))
-    with image(engine) as name:
-        # An engine's own default may be more than it is allowed to set.
-        yield Container(name, engine_options=("--ulimit", f"nproc={processes}:{processes}"))
+    with made_container() as container:
+        yield container
 
 
 @pytest.fixture(scope="session")

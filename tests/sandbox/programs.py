@@ -1,13 +1,9 @@
-"""What the tests of sandboxes share: programs to run in a guest, and the programs that a sandbox needs."""
+"""What the tests of sandboxes share: programs to run in a guest, and asking it."""
 
 from __future__ import annotations
 
-import os
 import pickle
-import shutil
-from typing import Any, NoReturn
-
-import pytest
+from typing import Any
 
 from peagen_ray.sandbox.base import Guest, GuestFailed, GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.reference import Subject, run
@@ -43,14 +39,3 @@ def value(guest: Guest, expression: str) -> Any:
     seen = observed(guest, expression)
     assert seen.outcome == "returned", seen.summary()
     return seen.value
-
-
-def missing(what: str) -> NoReturn:
-    """Something to test against is not installed: a laptop goes without, CI does not."""
-    (pytest.fail if os.environ.get("CI") else pytest.skip)(f"not installed: {what}")
-
-
-def need(program: str) -> None:
-    """Go on only if a program is installed."""
-    if shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/sbin") is None:
-        missing(program)

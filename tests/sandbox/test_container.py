@@ -91,7 +91,7 @@ def test_a_container_has_no_network_no_privileges_and_nothing_of_the_host(
     ):
         assert f" {option} " in line
     mounts = [words[at + 1] for at, word in enumerate(words) if word == "--volume"]
-    assert mounts == [f"{PACKAGE}:/opt/peagen/peagen_ray:ro"]
+    assert mounts == [f"{PACKAGE}:/peagen/peagen_ray:ro"]
     assert re.search(r"--tmpfs /tmp:\S*size=64m ", line)
     assert words[words.index("python:3") - 1] == "python3"
 
@@ -99,7 +99,7 @@ def test_a_container_has_no_network_no_privileges_and_nothing_of_the_host(
 def test_bounds_follow_the_limits(argv: Callable[..., list[str]]) -> None:
     limits = GuestLimits(memory_mb=64, scratch_mb=8, processes=10)
     line = " ".join(argv(Container("i"), limits=limits, profile=Profile.TREE))
-    for option in ("--memory 64m", "--memory-swap 64m", "--pids-limit 14", "size=8m", "--shm-size 8m"):
+    for option in ("--memory 64m", "--memory-swap 64m", "--pids-limit 16", "size=8m", "--shm-size 8m"):
         assert f"{option} " in line
     many = replace(limits, processes=4000)
     assert "--pids-limit 128 " in " ".join(argv(Container("i"), limits=many, profile=Profile.TREE))
@@ -256,6 +256,24 @@ def test_what_the_worker_lets_be_read_can_be_read(
 def test_a_keeper_that_is_not_the_first_process_ends_before_it_can_do_harm() -> None:
     with pytest.raises(SystemExit, match="first process"):
         keeper.keep(3)
+
+
+def test_what_a_keeper_passes_on_is_told_apart_by_its_marks() -> None:
+    assert keeper.apart("warning\x0eone\x0ftwo\x0e\nthree") == ("one\nthree", "warningtwo")
+    assert keeper.apart("") == ("", "")
+
+
+def test_a_guest_cannot_print_to_one_stream_as_if_to_the_other(containers: ContainerSandbox) -> None:
+    source = """
+import sys
+
+def f(x):
+    sys.stdout.write("out\\x0f!\\n")
+    sys.stderr.write("err\\x0e!\\n")
+"""
+    with load(containers, source) as guest:
+        observed(guest)
+    assert guest.printed == ("out!\n", "err!\n")
 
 
 @pytest.mark.parametrize(

@@ -147,17 +147,28 @@ def test_pairs_are_timed_in_turns(talk: Talk) -> None:
     order: list[tuple[str, int]] = []
     sys.modules["order"] = order  # type: ignore[assignment]
     try:
-        more = {"first": 0, "count": 4, "repeat_a": 1, "repeat_b": 2}
-        pairs = talk.calls("pairs", Call((0,)), Call((1,)), Call((2,)), **more).header["pairs"]
+        more = {"swapped": False, "step": 2, "repeat_a": 1, "repeat_b": 2}
+        calls = [Call((number,)) for number in range(6)]
+        pairs = talk.calls("pairs", *calls, **more).header["pairs"]
+        talk.calls("pairs", *calls[:2], **{**more, "swapped": True})
     finally:
         del sys.modules["order"]
-    assert [len(pair) for pair in pairs] == [2, 2, 2, 2]
+    assert [len(pair) for pair in pairs] == [2, 2, 2]
     assert order == [
-        *(("b", 0), ("b", 1), ("a", 0)),
-        *(("a", 1), ("b", 1), ("b", 2)),
-        *(("b", 2), ("b", 0), ("a", 2)),
         *(("a", 0), ("b", 0), ("b", 1)),
+        *(("b", 2), ("b", 3), ("a", 2)),
+        *(("a", 4), ("b", 4), ("b", 5)),
+        *(("b", 0), ("b", 1), ("a", 0)),
     ]
+
+
+def test_an_empty_message_says_go_and_is_answered_by_none(talk: Talk) -> None:
+    talk.load("made = []\n\ndef f(n):\n    made.append(n)\n", "a")
+    talk.load(DOUBLE, "b")
+    talk.calls("ready", Call((4,)), slot="b", repeat=1)
+    talk.calls("ready", Call((5,)), Call((6,)), slot="a", repeat=1)
+    assert talk.session.respond(b"") == b""
+    assert talk.session.slots["a"].module.made == [5, 6]
 
 
 def test_garbage_is_collected_between_the_calls_and_not_in_them(talk: Talk) -> None:

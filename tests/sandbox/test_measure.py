@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from peagen_ray.errors import TargetError, WorkloadError
 from peagen_ray.sandbox.base import GuestLimits
-from peagen_ray.sandbox.measure import confirm, interval, screen
+from peagen_ray.sandbox.measure import confirm, screen
 from peagen_ray.sandbox.process import ProcessSandbox
 from peagen_ray.sandbox.reference import STANDARD_MS, Reference, Subject, prepare
 
@@ -50,6 +47,7 @@ def test_a_correct_program_is_ranked_by_a_ratio_with_its_interval(
     assert 0 < verdict.speed.low <= verdict.speed.ratio <= verdict.speed.high
     assert verdict.inputs == len(reference.calls)
     assert not verdict.confirmed
+    assert {"seccomp", "landlock"} <= set(verdict.layers)
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -132,6 +130,11 @@ def test_a_workload_with_a_check_needs_no_deterministic_original(sandbox: Proces
     ("source", "error", "message"),
     [
         ("import random\n\ndef f(x):\n    return random.random()\n", WorkloadError, "disagrees with itself"),
+        (
+            "def f(x):\n    return list({'a', 'b', 'c', 'd', 'e', 'f'})\n",
+            WorkloadError,
+            "sort what comes out of a set",
+        ),
         ("def f(x):\n    raise ValueError(x)\n", WorkloadError, "raises ValueError"),
         ("def f(x):\n    import os; os._exit(1)\n", WorkloadError, ""),
         ("1 / 0\ndef f(x):\n    pass\n", TargetError, "ZeroDivisionError"),
@@ -163,11 +166,3 @@ def test_methods_are_measured_on_objects_made_outside_the_timed_part(sandbox: Pr
     verdict = screen(sandbox, LIMITS, subject, reference, faster)
     assert verdict.speed is not None
     assert 0 < verdict.speed.low <= verdict.speed.ratio <= verdict.speed.high
-
-
-@given(st.lists(st.floats(-5, 5), min_size=1, max_size=60))
-def test_the_interval_holds_the_median_and_is_positive(logs: list[float]) -> None:
-    found = interval(logs)
-    assert 0 < found.low <= found.ratio * (1 + 1e-12)
-    assert found.ratio <= found.high * (1 + 1e-12)
-    assert math.isclose(math.log(found.ratio), sorted(logs)[len(logs) // 2], abs_tol=10) or len(logs) % 2 == 0

@@ -47,13 +47,14 @@ def _reign(first: int, report: int, memory_bytes: int | None) -> NoReturn:
                 with suppress(OSError):
                     os.close(fd)
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
-        status = _wait(first, memory_bytes)
+        status = wait_for(first, memory_bytes)
         os.write(report, str(status).encode())
     finally:
         os._exit(0)
 
 
-def _wait(first: int, memory_bytes: int | None) -> int:
+def wait_for(first: int, memory_bytes: int | None) -> int:
+    """Reap whatever ends, until ``first`` has; its wait status, or that of a failure when all took too much memory."""
     while True:
         with suppress(ChildProcessError):
             while (ended := os.waitpid(-1, os.WNOHANG))[0]:

@@ -100,12 +100,17 @@ class World:
         linux.unshare(linux.CLONE_NEWNS | (linux.CLONE_NEWPID | linux.CLONE_NEWNET) * alone)
         if self._user is not None and not alone:
             linux.unmount("/proc")
-        inodes = max(_LEAST_INODES, _INODES_PER_MB * (scratch_bytes >> 20))
-        options = f"mode=777,size={scratch_bytes},nr_inodes={inodes}"
+        options = f"mode=777,{bounds(scratch_bytes)}"
         linux.mount("tmpfs", SCRATCH, "tmpfs", linux.MS_NOSUID | linux.MS_NODEV, options)
         os.chdir(SCRATCH)
         for fd in self.descriptors:
             os.close(fd)
+
+
+def bounds(scratch_bytes: int) -> str:
+    """The mount options that bound a scratch directory in memory, and how many files it may have."""
+    inodes = max(_LEAST_INODES, _INODES_PER_MB * (scratch_bytes >> 20))
+    return f"size={scratch_bytes},nr_inodes={inodes}"
 
 
 def show_processes() -> bool:
@@ -119,6 +124,7 @@ def show_processes() -> bool:
 
 def _build(channel: socket.socket, visible: Sequence[str], devices: Sequence[str]) -> NoReturn:
     """In a process of its own: make the namespaces, and hand them over."""
+    os.umask(0o022)  # in a task's own process it is stricter, and nobody could pass the root's directories
     try:
         rootless = _leave()
         _make_root(visible, devices, processes=rootless)

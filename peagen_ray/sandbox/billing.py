@@ -1,0 +1,141 @@
+"""Billing: from the CPU time of every round to a ratio, and to what may be claimed of it."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final, Self
+
+from peagen_ray.sandbox.lockstep import Round
+from peagen_ray.sandbox.statistics import Interval, interval, pooled
+
+RESOLUTION: Final = 4
+"""Calls that cost less than this part of the conversation count as costing that: a lower bound of the gain."""
+
+_ASIDE: Final = 0.1
+"""What a candidate may spend on inputs and outputs beyond what the original does: its memory lies elsewhere."""
+
+
+@dataclass
+class Account:
+    """The rounds of one family, visit by visit."""
+
+    visits: list[list[Round]] = field(default_factory=list)
+
+    @property
+    def rounds(self) -> list[Round]:
+        """All of them."""
+        return [each for visit in self.visits for each in visit]
+
+    @property
+    def hides(self) -> bool:
+        """Whether the candidate works aside: more than the original, beyond what it and the control differ by."""
+        excess = statistics.median(_excess(each) / max(_usual(each), 1) for each in self.rounds)
+        apart = [math.log(max(each.control.aside, 1) / max(each.original.aside, 1)) for each in self.rounds]
+        return excess > _ASIDE + math.log(interval(apart).high / interval(apart).ratio)
+
+    def speeds(self) -> list[float]:
+        """Logarithm of original / candidate in each visit, the conversation left out, hidden work billed."""
+        return self._of_visits(partial(_speed, hides=self.hides))
+
+    def noises(self) -> list[float]:
+        """Logarithm of original / control in each visit."""
+        return self._of_visits(_noise)
+
+    def totals(self) -> list[float]:
+        """Logarithm of original / candidate in each visit, of all that they used."""
+        return self._of_visits(_total)
+
+    def hidden(self) -> float:
+        """Share of the candidate's bill that was done aside; 0 if that is nothing out of the ordinary."""
+        if not self.hides:
+            return 0.0
+        return statistics.median(_excess(each) / (each.candidate.go + _excess(each)) for each in self.rounds)
+
+    def _of_visits(self, value: Callable[[Round, float], float]) -> list[float]:
+        found = []
+        for visit in self.visits:
+            null = statistics.median(each.null for each in visit)
+            found.append(statistics.median(value(each, null) for each in visit))
+        return found
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the families say together.
+
+    Attributes:
+        speed: original / candidate.
+        noise: original / original.
+        families: original / candidate in each family.
+        objection: why no gain is claimed; empty if one is.
+        overhead: share of the candidate's bill that was the conversation.
+        hidden: share of it that was work done aside.
+    """
+
+    speed: Interval
+    noise: Interval
+    families: tuple[float, ...]
+    objection: str
+    overhead: float
+    hidden: float
+
+    @classmethod
+    def of(cls, accounts: Sequence[Account]) -> Self:
+        """Pool the families."""
+        logs = [account.speeds() for account in accounts]
+        speed, noise = pooled(logs), pooled([account.noises() for account in accounts])
+        families = tuple(math.exp(statistics.median(each)) for each in logs)
+        total = pooled([account.totals() for account in accounts])
+        shares = [each.null / max(each.candidate.go, 1) for account in accounts for each in account.rounds]
+        return cls(
+            speed,
+            noise,
+            families,
+            _objection(speed, noise, families, total),
+            min(1.0, statistics.median(shares)),
+            max(account.hidden() for account in accounts),
+        )
+
+
+def _objection(speed: Interval, noise: Interval, families: Sequence[float], total: Interval) -> str:
+    if min(families) <= 1:
+        return f"no gain in {sum(each <= 1 for each in families)} of {len(families)} interpreters"
+    if speed.low <= 1:
+        return "the interval holds no gain too"
+    if speed.ratio <= max(noise.high, 1 / noise.low):
+        return "the original differs from itself by as much"
+    if total.ratio <= 1:
+        return "no gain in all that was billed, inputs and outputs included"
+    return ""
+
+
+def _usual(each: Round) -> float:
+    """What the conversation costs aside where nothing is hidden."""
+    return (each.original.aside + each.control.aside) / 2
+
+
+def _excess(each: Round) -> float:
+    return max(0.0, each.candidate.aside - _usual(each))
+
+
+def _speed(each: Round, null: float, *, hides: bool) -> float:
+    billed = each.candidate.go + (_excess(each) if hides else 0.0)
+    candidate = max(billed - null, null / RESOLUTION, 1.0)
+    return _original(each.original.go, each.control.go, null) - math.log(candidate)
+
+
+def _noise(each: Round, null: float) -> float:
+    return math.log(max(each.original.go - null, 1.0) / max(each.control.go - null, 1.0))
+
+
+def _total(each: Round, _null: float) -> float:
+    return _original(each.original.total, each.control.total, 0.0) - math.log(max(each.candidate.total, 1))
+
+
+def _original(one: int, other: int, null: float) -> float:
+    """Logarithm of what the original takes: it runs twice, so the mean of both."""
+    return (math.log(max(one - null, 1.0)) + math.log(max(other - null, 1.0))) / 2
