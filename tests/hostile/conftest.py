@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "sandbox")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "sandbox"))
+sys.path.insert(0, str(Path(__file__).parent))
 
 import scan
 from host import Host
