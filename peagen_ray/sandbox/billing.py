@@ -18,6 +18,9 @@ RESOLUTION: Final = 4
 _ASIDE: Final = 0.1
 """What a candidate may spend on inputs and outputs beyond what the original does: its memory lies elsewhere."""
 
+_SPARED: Final = 0.25
+"""And what that may be of the time that its calls have saved."""
+
 
 @dataclass
 class Account:
@@ -98,16 +101,22 @@ def _objection(speed: Interval, noise: Interval, families: Sequence[float], tota
         return "the interval holds no gain too"
     if speed.ratio <= max(noise.high, 1 / noise.low):
         return "the original differs from itself by as much"
-    if total.ratio <= 1:
+    if total.low <= 1:
         return "no gain in all that was billed, inputs and outputs included"
     return ""
 
 
 def _hides(rounds: Sequence[Round]) -> bool:
-    """Whether the candidate works aside: more than the original, beyond what that and the control differ by."""
-    excess = statistics.median(_excess(each) / max(_usual(each), 1) for each in rounds)
+    """Whether the candidate works aside: more than memory's place explains, or than its gain can spare.
+
+    That original and control differ too is allowed for.
+    """
+    excess = statistics.median(map(_excess, rounds))
+    usual = statistics.median(map(_usual, rounds))
+    saved = statistics.median(each.original.go - each.candidate.go for each in rounds)
     apart = interval([math.log(max(each.control.aside, 1) / max(each.original.aside, 1)) for each in rounds])
-    return excess > _ASIDE + math.log(apart.high / apart.ratio)
+    noise = usual * math.log(apart.high / apart.ratio)
+    return excess > noise + max(0.0, min(_ASIDE * usual, _SPARED * saved))
 
 
 def _usual(each: Round) -> float:
