@@ -18,6 +18,9 @@ RESOLUTION: Final = 4
 _ASIDE: Final = 0.1
 """What a candidate may spend on inputs and outputs beyond what the original does: its memory lies elsewhere."""
 
+_SPARED: Final = 0.25
+"""And what that may be of the time that its calls have saved."""
+
 
 @dataclass
 class Account:
@@ -30,16 +33,9 @@ class Account:
         """All of them."""
         return [each for visit in self.visits for each in visit]
 
-    @property
-    def hides(self) -> bool:
-        """Whether the candidate works aside: more than the original, beyond what it and the control differ by."""
-        excess = statistics.median(_excess(each) / max(_usual(each), 1) for each in self.rounds)
-        apart = [math.log(max(each.control.aside, 1) / max(each.original.aside, 1)) for each in self.rounds]
-        return excess > _ASIDE + math.log(interval(apart).high / interval(apart).ratio)
-
-    def speeds(self) -> list[float]:
-        """Logarithm of original / candidate in each visit, the conversation left out, hidden work billed."""
-        return self._of_visits(partial(_speed, hides=self.hides))
+    def speeds(self, *, hides: bool) -> list[float]:
+        """Logarithm of original / candidate in each visit, without the conversation, what lies aside billed or not."""
+        return self._of_visits(partial(_speed, hides=hides))
 
     def noises(self) -> list[float]:
         """Logarithm of original / control in each visit."""
@@ -48,12 +44,6 @@ class Account:
     def totals(self) -> list[float]:
         """Logarithm of original / candidate in each visit, of all that they used."""
         return self._of_visits(_total)
-
-    def hidden(self) -> float:
-        """Share of the candidate's bill that was done aside; 0 if that is nothing out of the ordinary."""
-        if not self.hides:
-            return 0.0
-        return statistics.median(_excess(each) / (each.candidate.go + _excess(each)) for each in self.rounds)
 
     def _of_visits(self, value: Callable[[Round, float], float]) -> list[float]:
         found = []
@@ -86,18 +76,21 @@ class Claim:
     @classmethod
     def of(cls, accounts: Sequence[Account]) -> Self:
         """Pool the families."""
-        logs = [account.speeds() for account in accounts]
+        rounds = [each for account in accounts for each in account.rounds]
+        hides = _hides(rounds)
+        logs = [account.speeds(hides=hides) for account in accounts]
         speed, noise = pooled(logs), pooled([account.noises() for account in accounts])
         families = tuple(math.exp(statistics.median(each)) for each in logs)
         total = pooled([account.totals() for account in accounts])
-        shares = [each.null / max(each.candidate.go, 1) for account in accounts for each in account.rounds]
+        shares = [each.null / max(each.candidate.go, 1) for each in rounds]
+        hidden = [_excess(each) / (each.candidate.go + _excess(each)) if hides else 0.0 for each in rounds]
         return cls(
             speed,
             noise,
             families,
             _objection(speed, noise, families, total),
             min(1.0, statistics.median(shares)),
-            max(account.hidden() for account in accounts),
+            statistics.median(hidden),
         )
 
 
@@ -108,9 +101,22 @@ def _objection(speed: Interval, noise: Interval, families: Sequence[float], tota
         return "the interval holds no gain too"
     if speed.ratio <= max(noise.high, 1 / noise.low):
         return "the original differs from itself by as much"
-    if total.ratio <= 1:
+    if total.low <= 1:
         return "no gain in all that was billed, inputs and outputs included"
     return ""
+
+
+def _hides(rounds: Sequence[Round]) -> bool:
+    """Whether the candidate works aside: more than memory's place explains, or than its gain can spare.
+
+    That original and control differ too is allowed for.
+    """
+    excess = statistics.median(map(_excess, rounds))
+    usual = statistics.median(map(_usual, rounds))
+    saved = statistics.median(each.original.go - each.candidate.go for each in rounds)
+    apart = interval([math.log(max(each.control.aside, 1) / max(each.original.aside, 1)) for each in rounds])
+    noise = usual * math.log(apart.high / apart.ratio)
+    return excess > noise + max(0.0, min(_ASIDE * usual, _SPARED * saved))
 
 
 def _usual(each: Round) -> float:

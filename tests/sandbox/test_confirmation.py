@@ -150,6 +150,12 @@ def account(original: int, candidate: Bill, control: int | None = None, visits: 
     return Account([[each] * 4 for _ in range(visits)])
 
 
+def unsteady(candidate: Bill) -> Account:
+    """What lies aside differs from turn to turn, so that a little more of it is not seen to be work."""
+    rounds = [Round(bill(10_010), candidate, bill(10_010, aside)) for aside in (900, 1_100)]
+    return Account([rounds * 2 for _ in range(3)])
+
+
 def test_the_ratio_is_of_the_calls_alone() -> None:
     claim = Claim.of([account(10_010, bill(5_010)) for _ in range(3)])
     assert claim.speed.ratio == pytest.approx(2.0)
@@ -170,13 +176,20 @@ def test_a_little_more_aside_is_its_memorys_place_and_more_than_that_is_work() -
     assert claims[1].speed.ratio == pytest.approx(1.0)
 
 
+def test_what_lies_aside_is_billed_sooner_where_it_could_hold_all_the_work() -> None:
+    costly = Round(bill(1_010, 10_000), bill(10, 10_900), bill(1_010, 10_000))
+    claim = Claim.of([Account([[costly] * 4] * 3) for _ in range(3)])
+    assert claim.speed.ratio == pytest.approx(1_000 / 900)
+    assert claim.hidden == pytest.approx(900 / 910)
+
+
 @pytest.mark.parametrize(
     ("accounts", "objection"),
     [
         ([account(10_010, bill(5_010))] * 2 + [account(10_010, bill(10_020))], "no gain in 1 of 3 interp"),
         ([account(10_010, bill(10_010))] * 3, "no gain in 3 of 3 interpreters"),
         ([account(10_010, bill(8_000), control=8_000)] * 3, "the original differs from itself by as much"),
-        ([account(10_010, bill(9_990, 1_050))] * 3, "no gain in all that was billed"),
+        ([unsteady(bill(9_990, 1_050))] * 3, "no gain in all that was billed"),
         (
             [account(10_010, bill(5_010))] * 2 + [account(10_010, bill(9_900))],
             "the interval holds no gain too",
