@@ -79,6 +79,7 @@ ANYBODY_CAN = frozenset(
 """What needs no privilege, and can be undone: as good as any proof that a verdict of ``ok`` means that it was stopped."""
 
 OPEN = {
+    "container/disk_inodes": "an engine bounds no number of files, but counts each as the container's memory",
     "bubblewrap/process_memory_tree": "bwrap bounds the memory of each process, not of all together",
     "place_child": "the time of a tree's other processes is billed to nobody",
 }

@@ -8,7 +8,10 @@ NAMES = """/etc/passwd /etc/shadow /etc/hosts /etc/resolv.conf /etc/machine-id /
 /var/run /run /srv /opt /mnt /boot /sys/kernel /sys/class/net /sys/fs/cgroup /proc/net/unix /proc/net/tcp /proc/cmdline
 /proc/kallsyms /proc/sysrq-trigger /proc/keys /proc/self/mountinfo""".split()
 
-own = {part for path in (sys.base_prefix, sys.prefix, "/opt/peagen") for part in path.split("/")}
+# Python's own, and the mark, an empty file, by which an engine's containers are known.
+own = {
+    part for path in (sys.base_prefix, sys.prefix, "/opt/peagen", ".containerenv") for part in path.split("/")
+}
 LEAKS = 0
 for name in NAMES:
     try:
