@@ -15,7 +15,7 @@ PROGRAMS: Final = Path(__file__).parent / "programs"
 NO_GAIN: Final = "no-gain"
 """The word for a confirmation that went well and found nothing gained."""
 
-_GAIN: Final = 1.5
+_GAIN: Final = 1.05
 """Every liar does the work of the original, so a ratio from here on is a lie that was believed."""
 
 _OUTCOMES: Final = frozenset(
