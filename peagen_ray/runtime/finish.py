@@ -26,7 +26,7 @@ from peagen_ray.task import Status, Task
 PRECISION: Final = 0.005
 """Relative half-width of the interval that the winner is measured to."""
 
-MOST_S: Final = 8.0
+MOST_S: Final = 12.0
 """CPU seconds to spend on reaching it."""
 
 FAMILIES: Final = 5
