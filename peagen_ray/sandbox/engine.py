@@ -64,9 +64,8 @@ class Engine:
 
     def command(self, *words: str) -> tuple[str, ...]:
         """A command of the engine, for a process whose environment may have been scrubbed."""
-        user = pwd.getpwuid(os.geteuid())
-        runtime = Path(f"/run/user/{user.pw_uid}")
-        variables = [f"HOME={user.pw_dir}", *([f"XDG_RUNTIME_DIR={runtime}"] if runtime.is_dir() else [])]
+        runtime = Path(f"/run/user/{os.geteuid()}")
+        variables = [f"HOME={_home()}", *([f"XDG_RUNTIME_DIR={runtime}"] if runtime.is_dir() else [])]
         return ("env", *variables, *self.argv, *words)
 
     def ask(self, *words: str) -> str:
@@ -118,6 +117,14 @@ class Engine:
     def _names(self) -> list[str]:
         listing = self.ask("ps", "--all", "--filter", f"name={_PREFIX}-", "--format", "{{.Names}}")
         return listing.split()
+
+
+def _home() -> str:
+    """Our user's home as the system knows it; a user that it does not know has none."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_dir
+    except KeyError:
+        return "/"
 
 
 def new_name() -> str:

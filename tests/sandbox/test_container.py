@@ -416,3 +416,10 @@ def test_a_guest_that_cannot_be_removed_still_leaves_no_directory(
     with pytest.raises(SandboxError, match="the engine is gone"):
         guest.close()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_user_that_the_system_does_not_know_is_told_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4_000_000_123)
+    assert "HOME=/" in Engine(("podman",)).command("ps")
