@@ -6,7 +6,14 @@ import importlib
 import traceback
 from typing import Final
 
-from peagen_ray.errors import BrokerUnavailable, EnvelopeError, LaunchError, PluginError, SandboxError
+from peagen_ray.errors import (
+    BrokerUnavailable,
+    EnvelopeError,
+    LaunchError,
+    PluginError,
+    SandboxError,
+    SandboxUnavailable,
+)
 from peagen_ray.handler import HandlerContext, TaskHandler, handling
 from peagen_ray.task import Result, Task
 
@@ -63,7 +70,7 @@ def failure_of(task: Task, error: BaseException) -> Result:
     return Result.failure(
         task,
         _words(error),
-        retryable=isinstance(error, _TRANSIENT),
+        retryable=isinstance(error, _TRANSIENT) and not isinstance(error, SandboxUnavailable),
         reason="exception",
         error_type=type(error).__name__,
         traceback="".join(traceback.format_exception(error))[-_TRACEBACK_LIMIT:],

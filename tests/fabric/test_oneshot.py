@@ -129,10 +129,11 @@ def test_a_process_that_dies_hands_over_what_it_printed_last(runner, launcher):
     [
         ("ValueError", False),
         ("RecursionError", False),
-        ("SandboxError", False),
+        ("SandboxUnavailable", False),
         ("SystemExit", False),
         ("OSError", True),
         ("MemoryError", True),
+        ("SandboxError", True),
         ("LaunchError", True),
         ("BrokerUnavailable", True),
     ],
