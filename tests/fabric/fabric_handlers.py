@@ -11,7 +11,7 @@ import sys
 import threading
 from pathlib import Path
 
-from peagen_ray.errors import BrokerUnavailable, LaunchError, SandboxError
+from peagen_ray.errors import BrokerUnavailable, LaunchError, SandboxError, SandboxUnavailable
 from peagen_ray.handler import TaskHandler, current
 from peagen_ray.launcher.client import SpawnSpec
 from peagen_ray.task import Result, Status, Task, TaskKind
@@ -98,7 +98,10 @@ class Doer(TaskHandler):
 
     def do_raise(self, task: Task):
         errors = {kind.__name__: kind for kind in (ValueError, OSError, MemoryError, LaunchError, SystemExit)}
-        errors |= {kind.__name__: kind for kind in (BrokerUnavailable, SandboxError, RecursionError)}
+        errors |= {
+            kind.__name__: kind
+            for kind in (BrokerUnavailable, SandboxError, SandboxUnavailable, RecursionError)
+        }
         raise errors[task.payload["error"]]("because")
 
     def do_return_rubbish(self, task: Task):
