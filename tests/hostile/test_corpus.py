@@ -87,10 +87,13 @@ OPEN = {
 
 
 def tried(host: str, mode: str) -> Iterable[Liar]:
-    """Which liars: all of them, but where a guest takes long to start only in CI, and to be screened."""
-    everything = host == FIRST or (
-        mode == "screening" and ("CI" in os.environ or host == f"process-{USERS[-1]}")
-    )
+    """Which liars: all of them in every sandbox to be screened, but where guests take long to start only in CI.
+
+    An ordinary user's bubblewrap, whose jail is that of root's in a user namespace, gets the hardest.
+    """
+    sandbox, _, user = host.partition("-")
+    whole = sandbox == "process" or ("CI" in os.environ and user == USERS[0])
+    everything = host == FIRST or (mode == "screening" and whole)
     few = host.startswith("container") and mode == "confirmation"
     for liar in LIARS:
         if mode == "confirmation" and Profile(liar.profile).forks:
@@ -131,7 +134,10 @@ def convict(mode: str, host: Host, liar: Liar) -> None:
     verdict = host.judge.verdict(mode, liar.subject, liar.profile, liar.source)
     expected = liar.screening if mode == "screening" else liar.confirmation
     assert expected.met_by(verdict), f"it {liar.tries}: {verdict}"
-    assert host.next_is_served()
+    if not host.name.startswith("container") or liar.name in REPRESENTATIVE:
+        assert (
+            host.next_is_served()
+        )  # the next liar's verdict says as much, where a guest takes long to start
     assert host.left_since(before) == {}
 
 
