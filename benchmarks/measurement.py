@@ -22,8 +22,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from peagen_ray.config.model import EvaluateTable
 from peagen_ray.launcher.client import Launcher
-from peagen_ray.runtime.finish import FAMILIES, MOST_S, PRECISION
+from peagen_ray.runtime.finish import FAMILIES, PRECISION
 from peagen_ray.sandbox.base import GuestLimits
 from peagen_ray.sandbox.measure import Interval, Verdict, confirm
 from peagen_ray.sandbox.process import GUEST, ProcessSandbox
@@ -128,7 +129,7 @@ def repeatability(sandbox: ProcessSandbox, run_timeout: str) -> dict[str, object
         done = subprocess.run(command, cwd=workspace, stdout=subprocess.PIPE, text=True, check=True)
         winner = (Path(workspace) / json.loads(done.stdout)["winner"]).read_text()
     bench = Bench(sandbox, subject)
-    verdicts = [bench.confirm(winner, PRECISION, MOST_S, FAMILIES) for _ in range(3)]
+    verdicts = [bench.confirm(winner, PRECISION, EvaluateTable().winner_s, FAMILIES) for _ in range(3)]
     found = [speed(verdict) for verdict in verdicts]
     return {
         "ratios": [[round(each.low, 3), round(each.ratio, 3), round(each.high, 3)] for each in found],

@@ -293,6 +293,8 @@ class EvaluateTable(Table):
     """the pool of evaluators"""
     metric: Literal["speed_ms", "instructions"] = "speed_ms"
     """what fitness is made from: CPU time, or instructions counted by callgrind"""
+    winner_s: Positive = 12.0
+    """CPU seconds to spend at most on measuring the winner"""
 
 
 class LLMBackend(Table):

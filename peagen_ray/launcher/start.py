@@ -91,7 +91,8 @@ def _popen(base: int, hash_seed: int | None) -> subprocess.Popen[bytes]:
     flags = ["-P", "-X", "utf8", *([] if site.ENABLE_USER_SITE else ["-s"])]
     flags += ["-O"] * sys.flags.optimize + ["-B"] * sys.dont_write_bytecode
     environment = scrubbed(os.environ)
-    if hash_seed is not None:
+    if hash_seed is not None:  # for guests alone, which could write nothing of what coverage finds
+        environment = {name: value for name, value in environment.items() if not name.startswith("COV")}
         environment["PYTHONHASHSEED"] = str(hash_seed)
     try:
         return subprocess.Popen(

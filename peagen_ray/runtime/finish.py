@@ -26,9 +26,6 @@ from peagen_ray.task import Status, Task
 PRECISION: Final = 0.005
 """Relative half-width of the interval that the winner is measured to."""
 
-MOST_S: Final = 12.0
-"""CPU seconds to spend on reaching it."""
-
 FAMILIES: Final = 5
 """Interpreters in which the winner has to win."""
 
@@ -56,6 +53,7 @@ class Finish:
         fabric: runs them.
         watch: tells the observer, and knows whether the person is in a hurry.
         clock: seconds since the run's start.
+        most_s: CPU seconds to spend at most on measuring the winner.
     """
 
     def __init__(
@@ -65,7 +63,9 @@ class Finish:
         fabric: LocalFabric,
         watch: Watch,
         clock: Callable[[], float],
+        most_s: float,
     ) -> None:
+        self._most_s = most_s
         self._engine = engine
         self._tasks = tasks
         self._fabric = fabric
@@ -116,7 +116,7 @@ class Finish:
             seed=secrets.randbits(SEED_BITS),
             fresh=fresh,
             precision=PRECISION,
-            most_s=MOST_S,
+            most_s=self._most_s,
             families=FAMILIES,
         )
         score = self._score(task)

@@ -92,7 +92,8 @@ def _finish(
     paths: RunPaths,
     request: RunRequest,
 ) -> RunResult:
-    finish = Finish(opened.engine, opened.tasks, fabric, watch, clock)
+    most_s = request.config.evaluate.winner_s
+    finish = Finish(opened.engine, opened.tasks, fabric, watch, clock, most_s)
     source = opened.tasks.subject.source
     judged, changes = finish.judge(source, opened.engine.best, request.fresh_inputs)
     result = finish.result(paths, opened.reference_ms, judged, changes)

@@ -79,7 +79,7 @@ DEFAULTS = {
         },
     },
     "selector": {},
-    "evaluate": {"pool": "default", "metric": "speed_ms"},
+    "evaluate": {"pool": "default", "metric": "speed_ms", "winner_s": 12.0},
     "llm": {"default_backend": "auto", "backends": []},
     "templates": {"search_path": []},
 }

@@ -98,7 +98,7 @@ def verdict(
     [
         (
             "no-gain",
-            [verdict("ok", 1.1), verdict("ok"), verdict("ok", 9.0, gain=False)],
+            [verdict("ok", 1.01), verdict("ok"), verdict("ok", 9.0, gain=False)],
             [verdict("ok", 2.0), verdict("error")],
         ),
         ("ok", [verdict("ok", 9.0), verdict("ok", 1.0)], [verdict("incorrect")]),

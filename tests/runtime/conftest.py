@@ -48,7 +48,7 @@ class Workspace:
         return [sys.executable, "-m", "peagen_ray", *args]
 
     def start(self, *args: str) -> subprocess.Popen[str]:
-        environment = {**os.environ, "COLUMNS": "200"}
+        environment = {**os.environ, "COLUMNS": "200", "PEAGEN__EVALUATE__WINNER_S": "0.5"}
         return subprocess.Popen(
             self.command(*args),
             cwd=self.path,

@@ -15,7 +15,7 @@ from peagen_ray.errors import PeagenError
 from peagen_ray.evolution.events import Kind
 from peagen_ray.evolution.program import Program
 from peagen_ray.evolution.stopping import StopReason
-from peagen_ray.runtime.finish import FAMILIES, MOST_S, PRECISION, Finish, final_event, write
+from peagen_ray.runtime.finish import FAMILIES, PRECISION, Finish, final_event, write
 from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.runtime.result import RunResult
 from peagen_ray.runtime.run import build_engine
@@ -49,7 +49,7 @@ class Ending:
             "run", subject, Path("reference"), GuestLimits(), "cpu", "pure", {}, "genetic", 0.7, ""
         )
         fabric: Any = self.fabric
-        self.finish = Finish(self.engine, tasks, fabric, self.watch, lambda: 12.0)
+        self.finish = Finish(self.engine, tasks, fabric, self.watch, lambda: 12.0, 3.5)
 
     def judge(self, best: str | None, fitness: float = 1.0) -> Any:
         program = None if best is None else Program(7, best, fitness=fitness)
@@ -92,7 +92,7 @@ def test_changes_that_gain_nothing_are_taken_back_before_the_winner_is_measured(
     (final,) = [task for task in end.script.tasks if task.payload.get("mode") == "confirm"]
     assert final.payload["source"] == FAST
     assert (final.payload["fresh"], final.payload["precision"]) == (50, PRECISION)
-    assert (final.payload["most_s"], final.payload["families"]) == (MOST_S, FAMILIES)
+    assert (final.payload["most_s"], final.payload["families"]) == (3.5, FAMILIES)
     assert len({task.id for task in end.script.tasks}) == len(end.script.tasks)
 
 

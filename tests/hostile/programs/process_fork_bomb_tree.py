@@ -1,6 +1,6 @@
 # tries: forks as often as it can where processes are allowed
 # profile: tree
-# screening: ok
+# screening: ok|memory
 # confirmation: ok
 import os
 import time

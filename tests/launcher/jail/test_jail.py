@@ -90,7 +90,7 @@ def test_only_libraries_are_seen_and_nothing_but_scratch_can_be_written(prison: 
             child.send(f"open({path!r}, 'a')".encode(), time.monotonic() + 20)
             assert child.wait(20).code == 1
             assert "Error" in child.output()[1]
-    assert prison.ask("open('mine', 'w').write('x'), os.listdir('/tmp'), os.listdir('/dev/shm')") == (
+    assert prison.ask("open('mine', 'w').write('x'), os.listdir('/scratch'), os.listdir('/dev/shm')") == (
         "(1, ['mine'], ['mine'])"
     )
 
