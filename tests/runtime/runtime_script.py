@@ -177,4 +177,4 @@ def config(**evolve: Any) -> Config:
     """A configuration for a short run."""
     stop = {"max_generations": evolve.pop("max_generations", 2), **evolve.pop("stop", {})}
     table = {"entry_fn": "f", "seed": 1, "generation_size": 4, "mutator": "genetic", "stop": stop, **evolve}
-    return Config.model_validate({"evolve": table, "evaluate": {"winner_s": 0.05}})
+    return Config.model_validate({"evolve": table, "evaluate": {"winner_s": 0.5}})

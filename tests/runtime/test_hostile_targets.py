@@ -55,7 +55,7 @@ def fabric(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalFabric]:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rough measurements are enough here."""
-    monkeypatch.setattr("peagen_ray.runtime.driver.CONFIRM_S", 0.05)
+    monkeypatch.setattr("peagen_ray.runtime.driver.CONFIRM_S", 0.5)
     monkeypatch.setattr("peagen_ray.runtime.driver.CONFIRM_FRESH", 3)
 
 
