@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 RUN    := $(BIN)/peagen-ray
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench coverage clean
+.PHONY: help demo test coverage lint bench llm-smoke nightly clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ demo: $(VENV)/base ## evolve two slow functions offline and show what was gained
 	@$(RUN) evolve run --sync --target-file benchmarks/artifacts/slow_shortest.py --entry-fn slow_shortest --output winner_shortest.py --run-timeout 45s --seed 1
 
 test: $(VENV)/dev ## run every test
+	@$(BIN)/python -m pytest
+
+coverage: $(VENV)/dev ## the same, and which lines and branches no test takes (three times as long)
 	@$(BIN)/python -m pytest --cov --cov-report=term
 
 lint: $(VENV)/dev ## format, style, types, layers
@@ -37,7 +40,16 @@ lint: $(VENV)/dev ## format, style, types, layers
 	@$(BIN)/lint-imports
 
 bench: $(VENV)/dev ## run the benchmarks; each prints one JSON line
-	@for script in benchmarks/[a-z]*.py; do echo "# $$script"; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out benchmarks/nightly.py benchmarks/llm_smoke.py benchmarks/gpu_%,$(wildcard benchmarks/[a-z]*.py)); do echo "# $$script"; $(BIN)/python $$script || exit 1; done
+
+llm-smoke: $(VENV)/base ## have a small language model on this machine's CPU improve bad_sort (1.3 GB once, then ten minutes)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llm]'
+	@$(BIN)/python benchmarks/llm_smoke.py
+
+nightly: $(VENV)/dev ## every test at full length, then every benchmark against its baseline (two hours)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,qd]'
+	@PEAGEN_NIGHTLY=1 PEAGEN_CHAOS_SEEDS=20 $(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python benchmarks/nightly.py
 
 clean: ## remove what make made
 	rm -rf $(VENV) .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

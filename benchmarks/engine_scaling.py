@@ -18,9 +18,9 @@ import time
 from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.program import Binning, Bucket, Outcome, Program
 from peagen_ray.evolution.questions import Mutate, Observation
-from peagen_ray.evolution.selectors.epsilon import EpsilonSelector
 from peagen_ray.evolution.settings import EngineSettings
 from peagen_ray.evolution.stopping import StopRules
+from peagen_ray.plugins import Group, load
 
 BODY = "".join(f"    total += items[{n}] * {n}\n" for n in range(40))
 BOUND = 1.3
@@ -30,9 +30,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--largest", type=int, default=10**6, help="programs in the largest archive")
     parser.add_argument("--rounds", type=int, default=1500, help="candidates told to each archive")
+    parser.add_argument(
+        "--selector", default="epsilon", help="what chooses the parents, with its own options"
+    )
     options = parser.parse_args()
     sizes = [size for size in (10**2, 10**3, 10**4, 10**5, 10**6) if size <= options.largest]
-    engines = {size: grown(size) for size in sizes}
+    engines = {size: grown(size, options.selector) for size in sizes}
     wall: dict[int, list[float]] = {size: [] for size in sizes}
     cpu = dict.fromkeys(sizes, 0.0)
     order = random.Random(1)
@@ -46,6 +49,7 @@ def main() -> int:
     ratio = medians[sizes[-1]] / medians[sizes[0]]
     line = {
         "benchmark": "engine_scaling",
+        "selector": options.selector,
         "median_us": {size: round(1e6 * median, 1) for size, median in medians.items()},
         "cpu_ms": {size: round(1e3 * cpu[size] / options.rounds, 3) for size in sizes},
         "cells": {size: len(engines[size].db) for size in sizes},
@@ -58,9 +62,10 @@ def main() -> int:
     return 0 if ratio <= BOUND else 1
 
 
-def grown(size: int) -> Engine:
+def grown(size: int, name: str) -> Engine:
     """An engine whose archive holds that many champions."""
-    engine = Engine(EngineSettings(1, 10, binning=Binning()), EpsilonSelector(eps_init=0.5), StopRules())
+    selector = load(Group.PARENT_SELECTORS, name)(**{"eps_init": 0.5} if name == "epsilon" else {})
+    engine = Engine(EngineSettings(1, 10, binning=Binning()), selector, StopRules())
     for n in range(size):
         engine.seed(
             Program(

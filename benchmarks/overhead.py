@@ -31,8 +31,8 @@ from peagen_ray.launcher import linux
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.queues.stub import StubQueue
 from peagen_ray.runtime.driver import Driver
-from peagen_ray.runtime.local import PRELOADED
 from peagen_ray.runtime.progress import Silent
+from peagen_ray.runtime.serving import PRELOADED
 from peagen_ray.runtime.tasks import TaskMaker
 from peagen_ray.runtime.watch import Watch
 from peagen_ray.sandbox.base import GuestLimits

@@ -6,7 +6,8 @@
     ├── UsageError                 exit 2   a command or call was given the wrong thing
     │   ├── ConfigError                     a configuration file, variable or flag
     │   ├── TargetError                     the file or function to improve
-    │   └── WorkloadError                   the inputs to improve it on
+    │   ├── WorkloadError                   the inputs to improve it on
+    │   └── ProjectError                    what is to be rendered, its data, or where it should go
     ├── PluginError                exit 2
     │   ├── PluginNotFound                  no wheel registers that name
     │   ├── PluginConflict                  two wheels register that name
@@ -15,18 +16,32 @@
     │   └── UnsupportedSchema               its schema_v is newer than ours
     ├── QueueError
     │   ├── BrokerUnavailable      exit 3   the broker or cluster does not answer
+    │   ├── QueueClosed                     the handle was closed
     │   ├── QueueFull                       too many tasks wait already
     │   ├── ResultExpired                   the result was there and is kept no longer
     │   └── StaleClaim                      the lease lapsed and another worker has the task
     ├── DispatchError                       no handler, or more than one, for a task
     │   ├── Unservable                      a capability tag is missing
     │   └── AmbiguousHandler                two handlers qualify equally
+    ├── FabricError                         the dispatcher failed
     ├── ResultBackendError                  a stored record is missing or damaged
     ├── LaunchError                         the launcher cannot start a process, or is gone
     │   └── LackingLayer                    a layer of isolation is not to be had here
     ├── SandboxError                        the sandbox cannot do what was demanded
     │   └── SandboxUnavailable     exit 2   this machine lacks what it needs
+    ├── JobError                            a job cannot be started, is gone, or did not send its files
+    ├── RenderError                         a template cannot be rendered, or an output not be written
     ├── MutationRejected                    a mutator has no usable change to propose
+    ├── LLMError                            a language model gave no usable answer
+    │   ├── LLMUnavailable                  it may answer when it is asked again
+    │   │   ├── RateLimited                 it asks its callers to wait
+    │   │   ├── LLMTimeout                  it did not answer in time
+    │   │   └── BadAnswer                   what came is not of its protocol
+    │   ├── LLMRefused                      asking again changes nothing
+    │   │   ├── KeyRefused                  the key is missing, or is not accepted
+    │   │   ├── UnknownModel                it has no such model
+    │   │   └── PromptRefused               it does not take this request
+    │   └── BudgetExceeded                  a call might spend more than is left
     └── EvolutionError
         ├── LedgerError                     a run's record cannot be read or continued
         └── ReplayDivergence                a replay asks what the recording did not
@@ -89,6 +104,10 @@ class WorkloadError(UsageError):
     """The inputs to improve a program on cannot be made or used."""
 
 
+class ProjectError(UsageError):
+    """What is to be rendered, its data, or the place of an output cannot be used."""
+
+
 class PluginError(PeagenError):
     """A plugin cannot be used."""
 
@@ -141,6 +160,10 @@ class BrokerUnavailable(QueueError):
     exit_code = 3
 
 
+class QueueClosed(QueueError):
+    """The handle on the queue was closed."""
+
+
 class QueueFull(QueueError):
     """As many tasks wait as the queue allows; nothing was enqueued."""
 
@@ -174,6 +197,10 @@ class AmbiguousHandler(DispatchError):
     """Two handlers qualify equally for one task."""
 
 
+class FabricError(PeagenError):
+    """What carries tasks to a cluster failed."""
+
+
 class ResultBackendError(PeagenError):
     """A stored record is missing or damaged."""
 
@@ -196,6 +223,14 @@ class SandboxUnavailable(SandboxError):
     exit_code = 2
 
 
+class JobError(PeagenError):
+    """A job on a cluster cannot be started, is gone, or did not send its files."""
+
+
+class RenderError(PeagenError):
+    """A template cannot be rendered, or an output cannot be written."""
+
+
 class MutationRejected(PeagenError):
     """A mutator has no usable change to propose.
 
@@ -207,6 +242,109 @@ class MutationRejected(PeagenError):
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
         self.detail = detail
+
+
+class LLMError(PeagenError):
+    """A language model gave no usable answer. No key is ever in the text of one.
+
+    Args:
+        what: what happened, one sentence without a full stop.
+        subject: the back-end that it happened to.
+        hint: what the reader can do about it.
+        status: the HTTP status of the answer; None where there was none.
+        billed: the call may have cost tokens although there is no answer.
+    """
+
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self, what: str, *, subject: str = "", hint: str = "", status: int | None = None, billed: bool = False
+    ) -> None:
+        super().__init__(what, subject=subject, hint=hint)
+        self.status = status
+        self.billed = billed
+
+
+class LLMUnavailable(LLMError):
+    """The back-end may answer when it is asked again.
+
+    Args:
+        what: what happened, one sentence without a full stop.
+        subject: the back-end that it happened to.
+        hint: what the reader can do about it.
+        status: the HTTP status of the answer; None where there was none.
+        billed: the call may have cost tokens although there is no answer.
+        retry_after: seconds that it asks its callers to wait; None where it says nothing.
+    """
+
+    retryable = True
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        subject: str = "",
+        hint: str = "",
+        status: int | None = None,
+        billed: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(what, subject=subject, hint=hint, status=status, billed=billed)
+        self.retry_after = retry_after
+
+
+class RateLimited(LLMUnavailable):
+    """The back-end asks its callers to wait."""
+
+
+class LLMTimeout(LLMUnavailable):
+    """The back-end did not answer in time."""
+
+
+class BadAnswer(LLMUnavailable):
+    """What came back is not of the back-end's protocol."""
+
+
+class LLMRefused(LLMError):
+    """Asking the back-end again changes nothing."""
+
+
+class KeyRefused(LLMRefused):
+    """The key is missing, or the back-end does not accept it."""
+
+
+class UnknownModel(LLMRefused):
+    """The back-end has no such model."""
+
+
+class PromptRefused(LLMRefused):
+    """The back-end does not take this request.
+
+    Args:
+        what: what happened, one sentence without a full stop.
+        subject: the back-end that it happened to.
+        hint: what the reader can do about it.
+        status: the HTTP status of the answer; None where there was none.
+        billed: the call may have cost tokens although there is no answer.
+        param: the parameter that it objects to; "" where it does not say.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        subject: str = "",
+        hint: str = "",
+        status: int | None = None,
+        billed: bool = False,
+        param: str = "",
+    ) -> None:
+        super().__init__(what, subject=subject, hint=hint, status=status, billed=billed)
+        self.param = param
+
+
+class BudgetExceeded(LLMError):
+    """A call might spend more than is left of the budget."""
 
 
 class EvolutionError(PeagenError):

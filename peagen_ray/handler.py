@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +46,10 @@ class Confinement:
         return cls(**{**fields, **lists})
 
 
+def _uninterrupted(_: Callable[[], object]) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 @dataclass(frozen=True)
 class HandlerContext:
     """What a handler may know of where it runs; see :func:`current`.
@@ -57,6 +61,13 @@ class HandlerContext:
         launcher: starts candidate processes that die with this task; None where there is none.
         timeout: seconds that the task may take in all.
         confinement: how this worker keeps untrusted code.
+        cache: a directory of the worker's that outlives the task, for what can be made again; it may have
+            to be made first. None where there is none.
+        environment: variables that are set for this task. In a process that it shares with others they are
+            told here and nowhere else.
+        gpus: the GPUs that this task may use, by index or UUID; None is no restriction.
+        on_interrupt: within the block of what it returns, the function that it was given is called, from another
+            thread, when nobody wants the task's outcome any more. A process of the task's own is killed instead.
     """
 
     scratch: Path
@@ -65,6 +76,10 @@ class HandlerContext:
     launcher: Launcher | None = None
     timeout: float = 600.0
     confinement: Confinement = Confinement()
+    cache: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+    gpus: tuple[str, ...] | None = None
+    on_interrupt: Callable[[Callable[[], object]], AbstractContextManager[None]] = _uninterrupted
 
 
 _CONTEXT: ContextVar[HandlerContext] = ContextVar("peagen_handler_context")
@@ -96,12 +111,14 @@ class TaskHandler(ABC):
         PROVIDES: the capability tags that it needs and therefore provides.
         VERSION: goes into every Result's provenance.
         SHARED: it runs no foreign code and keeps no state, so that one process may run many tasks.
+        WAITS: it does next to nothing but wait for somebody else's answer, so that it takes no CPU slot of a worker.
     """
 
     KIND: ClassVar[TaskKind]
     PROVIDES: ClassVar[frozenset[str]] = frozenset({"cpu"})
     VERSION: ClassVar[str] = "1"
     SHARED: ClassVar[bool] = False
+    WAITS: ClassVar[bool] = False
 
     def dispatch(self, task: Task) -> bool:  # noqa: ARG002
         """Whether it wants this task of its kind: quick and without side effects."""

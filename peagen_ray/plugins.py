@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from typing import Any, Final
 
 from peagen_ray.errors import PluginConflict, PluginError, PluginNotFound
 
@@ -23,6 +24,51 @@ class Group(StrEnum):
     LLM_BACKENDS = "peagen.llm_backends"
     SANDBOXES = "peagen.sandboxes"
     EVALUATORS = "peagen.evaluators"
+    TEMPLATE_SETS = "peagen.template_sets"
+
+
+KINDS: Final = {
+    "handler": Group.TASK_HANDLERS,
+    "queue": Group.TASK_QUEUES,
+    "backend": Group.RESULT_BACKENDS,
+    "selector": Group.PARENT_SELECTORS,
+    "mutator": Group.MUTATORS,
+    "evaluator": Group.EVALUATORS,
+    "llm": Group.LLM_BACKENDS,
+    "sandbox": Group.SANDBOXES,
+    "templates": Group.TEMPLATE_SETS,
+}
+"""What people call the members of each group."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """One line of a wheel's entry points.
+
+    Attributes:
+        kind: see :data:`KINDS`.
+        name: under which it is registered.
+        reference: ``module:attribute``.
+        wheel: the name of the wheel, "" if it has none.
+        version: of the wheel, "" if it has none.
+    """
+
+    kind: str
+    name: str
+    reference: str
+    wheel: str
+    version: str
+
+
+def registrations() -> tuple[Registration, ...]:
+    """All that installed wheels register in our groups, kind by kind; nothing is imported."""
+    found = [
+        Registration(kind, entry.name, entry.value, *_name_and_version(entry))
+        for kind, group in KINDS.items()
+        for entry in _installed(group, tuple(sys.path))
+    ]
+    kinds = list(KINDS)
+    return tuple(sorted(found, key=lambda each: (kinds.index(each.kind), each.name, each.wheel)))
 
 
 def names(group: Group | str) -> tuple[str, ...]:
@@ -91,10 +137,16 @@ def _installed(group: Group, path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  
 def _wheel(entry: EntryPoint) -> str:
     if entry.dist is None:
         return "an unknown wheel"
-    about = entry.dist.metadata
-    fields = "Name", "Version"
-    name, version = (about[key] if key in about else "" for key in fields)  # noqa: SIM401 - 3.11 has no get
+    name, version = _name_and_version(entry)
     return f"{name or 'an unnamed wheel'} {version}".rstrip()
+
+
+def _name_and_version(entry: EntryPoint) -> tuple[str, str]:
+    if entry.dist is None:
+        return "", ""
+    about = entry.dist.metadata
+    name, version = (about[key] if key in about else "" for key in ("Name", "Version"))  # noqa: SIM401 - 3.11 has no get
+    return name, version
 
 
 def _title(group: Group, name: str) -> str:

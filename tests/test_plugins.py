@@ -16,33 +16,6 @@ SELECTORS = "peagen.parent_selectors"
 Wheel = Callable[..., Path]
 
 
-@pytest.fixture
-def wheel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Wheel:
-    """Install a wheel in a directory of its own: metadata, entry points of one group, and its module."""
-
-    def install(
-        name: str,
-        entries: str,
-        *,
-        version: str = "1.0",
-        module: str = "",
-        group: str = SELECTORS,
-        metadata: str | None = None,
-    ) -> Path:
-        root = tmp_path / f"{name}-{version}-{len(list(tmp_path.iterdir()))}"
-        info = root / f"{name}-{version}.dist-info"
-        info.mkdir(parents=True)
-        text = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n" if metadata is None else metadata
-        (info / "METADATA").write_text(text)
-        (info / "entry_points.txt").write_text(f"[{group}]\n{entries}\n")
-        (root / f"{name}_module.py").write_text(module)
-        monkeypatch.syspath_prepend(str(root))
-        monkeypatch.delitem(sys.modules, f"{name}_module", raising=False)
-        return root
-
-    return install
-
-
 def test_our_own_wheel_registers_what_is_built_in() -> None:
     assert set(plugins.names(Group.TASK_QUEUES)) >= {"stub"}
     assert set(plugins.names(SELECTORS)) >= {"epsilon", "legacy"}

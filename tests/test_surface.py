@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -45,7 +46,18 @@ def test_importing_the_package_loads_nothing_heavy(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "args", [[], ["evolve", "run"], ["evolve", "step"], ["mutate"], ["config", "show"], ["workload", "init"]]
+    "args",
+    [
+        [],
+        ["evolve", "run"],
+        ["evolve", "step"],
+        ["mutate"],
+        ["submit"],
+        ["config", "show"],
+        ["workload", "init"],
+        ["caps"],
+        ["report"],
+    ],
 )
 def test_help_loads_nothing_heavy(args: list[str], tmp_path: Path) -> None:
     assert not loaded(_HELP, tmp_path, *args, "--help") & HEAVY
@@ -54,18 +66,34 @@ def test_help_loads_nothing_heavy(args: list[str], tmp_path: Path) -> None:
 def test_our_containers_are_no_packages(tmp_path: Path) -> None:
     code = (
         "from importlib.util import find_spec\n"
-        "names = 'handlers', 'tests', 'benchmarks', 'peagen_handlers'\n"
+        "names = 'handlers', 'tests', 'benchmarks', 'examples', 'peagen_handlers'\n"
         "print([list(spec.submodule_search_locations) if (spec := find_spec(n)) else [] for n in names])\n"
     )
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=60)
+    installed = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        command, cwd=tmp_path, env=installed, capture_output=True, text=True, check=True, timeout=60
+    )
     *containers, handlers = ast.literal_eval(done.stdout)
     assert not [place for places in containers for place in places if Path(place).is_relative_to(ROOT)]
     assert [Path(place).name for place in handlers] == ["peagen_handlers"]
 
 
 def test_the_public_surface_is_this_list() -> None:
-    assert peagen_ray.__all__ == ["__version__"]
+    assert peagen_ray.__all__ == [
+        "Result",
+        "Run",
+        "RunResult",
+        "Status",
+        "Task",
+        "TaskKind",
+        "__version__",
+        "evolve",
+        "open_queue",
+        "open_run",
+        "submit",
+    ]
+    assert set(peagen_ray.__all__) <= set(dir(peagen_ray))
     assert all(hasattr(peagen_ray, name) for name in peagen_ray.__all__)
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
+from peagen_handlers.evaluators import OWN
 from peagen_ray.evolution.evaluator import Evaluator, Score
 from peagen_ray.handler import TaskHandler
-from peagen_ray.plugins import load
+from peagen_ray.plugins import Group, load
 from peagen_ray.task import Result, Task, TaskKind
 
 
@@ -34,6 +35,8 @@ class SpeedEvaluator(Evaluator):
             "overhead": verdict["overhead"],
             "measured": "confirmed" if verdict["confirmed"] else "screened",
         }
+        if verdict.get("hot"):
+            metrics["hot"] = verdict["hot"]
         if verdict["confirmed"]:
             metrics |= _confirmed(verdict)
         return Score(math.log(counted), reference_ms / counted, float(verdict["peak_kb"]), metrics)
@@ -60,36 +63,44 @@ class EvaluateHandler(TaskHandler):
 
     def dispatch(self, task: Task) -> bool:
         """Tasks that name an evaluator, but for our own."""
-        return bool(task.payload.get("evaluator", SpeedEvaluator.NAME) != SpeedEvaluator.NAME)
+        return _named(task) not in _OWN
 
     def handle(self, task: Task) -> Result:
         """Payload: ``verdict``, ``reference_ms``, ``evaluator``; a verdict that is not ``ok`` gets no score."""
         try:
             verdict, reference_ms = task.payload["verdict"], float(task.payload["reference_ms"])
             outcome = {"outcome": verdict["outcome"], "reason": verdict["reason"], "score": None}
+            seen = {name: verdict[name] for name in ("metrics", "artifacts") if name in verdict}
             if verdict["outcome"] == "ok":
                 outcome["score"] = self.evaluator(task).score(verdict, reference_ms=reference_ms).to_data()
         except KeyError as error:
             return Result.failure(task, f"payload: {error.args[0]} is missing", retryable=False)
         except (TypeError, ValueError) as error:
             return Result.failure(task, f"payload: {error}", retryable=False)
-        return Result.success(task, outcome)
+        return Result.success(task, outcome | seen)
 
     def evaluator(self, task: Task) -> Evaluator:
         """The evaluator that the payload names."""
-        made: Evaluator = load("peagen.evaluators", task.payload["evaluator"])()
+        made: Evaluator = load(Group.EVALUATORS, task.payload["evaluator"])()
         return made
 
 
 class SpeedEvaluateHandler(EvaluateHandler):
-    """Scores by speed: a little arithmetic on trusted numbers, so it needs no process of its own."""
+    """Scores by our own evaluators: a little arithmetic on plain numbers, so it needs no process of its own."""
 
     SHARED: ClassVar[bool] = True
 
     def dispatch(self, task: Task) -> bool:
-        """Tasks that name our own evaluator, or none."""
+        """Tasks that name one of our own evaluators, or none."""
         return not super().dispatch(task)
 
-    def evaluator(self, task: Task) -> Evaluator:  # noqa: ARG002
-        """Our own."""
-        return SpeedEvaluator()
+    def evaluator(self, task: Task) -> Evaluator:
+        """Our own of that name."""
+        return _OWN[_named(task)]()
+
+
+_OWN: Final[Mapping[str, type[Evaluator]]] = {each.NAME: each for each in (SpeedEvaluator, *OWN)}
+
+
+def _named(task: Task) -> str:
+    return str(task.payload.get("evaluator", SpeedEvaluator.NAME))

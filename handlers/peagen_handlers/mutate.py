@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,8 +16,12 @@ from peagen_ray.task import Result, Task, TaskKind
 from peagen_ray.workload.fingerprint import fingerprint
 
 _OWN_NAMES = frozenset({None, "auto", GeneticMutator.NAME})
-_PROMPTING = frozenset({"patch"})
+_PROMPTING = frozenset({"patch", "rewrite", "crossover", "repair"})
 """Mutators that ask a model; another handler serves them."""
+
+
+_PARSING = threading.Lock()
+"""Held by whoever proposes in a process that others propose in, too."""
 
 
 class MutateJob(BaseModel):
@@ -92,6 +97,15 @@ class GeneticMutatorHandler(PluginMutatorHandler):
     """Serves our own offline mutator, which edits syntax trees and runs nothing: it needs no own process."""
 
     SHARED: ClassVar[bool] = True
+
+    def handle(self, task: Task) -> Result:
+        """As for any mutator, one at a time: threads that parse at once disturb each other in CPython 3.11.
+
+        Its ``ast`` counts how deep it is for all threads together, and raises SystemError where they mix: an operator
+        would lose its turn, and a replay, which has one thread, propose something else.
+        """
+        with _PARSING:
+            return super().handle(task)
 
     def dispatch(self, task: Task) -> bool:
         """Tasks that name no mutator, or ours; and those whose name is none, to say so."""

@@ -14,10 +14,27 @@ from peagen_ray.cli.state import state
 
 _COMMANDS: Final = {
     "evolve": ("peagen_ray.cli.evolve", "Search for a faster program, generation by generation."),
+    "import": (
+        "peagen_ray.cli.importing",
+        "Make a workspace of another engine's task.",
+    ),
+    "runs": ("peagen_ray.cli.runs", "List, show, compare and verify the runs of this workspace."),
+    "report": ("peagen_ray.cli.reporting", "Write what happened in a run as one HTML page."),
     "mutate": ("peagen_ray.cli.mutate", "Propose one changed program."),
+    "render": ("peagen_ray.cli.render", "Expand the templates of a project."),
+    "submit": ("peagen_ray.cli.submit", "Run a command as a job on a Ray cluster, and fetch what it made."),
+    "queue": ("peagen_ray.cli.queue", "Look into the queue, and see to the tasks that died."),
+    "task": ("peagen_ray.cli.task", "See what became of tasks, and what they printed."),
+    "worker": ("peagen_ray.cli.worker", "Do the tasks of a queue."),
+    "caps": ("peagen_ray.cli.caps", "Show what nodes offer, and which handlers can run where."),
     "config": ("peagen_ray.cli.config", "Show the effective configuration, or upgrade its file."),
     "workload": ("peagen_ray.cli.workload", "Write down which inputs a function is improved on."),
-    "doctor": ("peagen_ray.cli.doctor", "Try out what this machine's sandboxes hold."),
+    "plugin": (
+        "peagen_ray.cli.plugin",
+        "List the plugins of wheels, check one, or begin a new one.",
+    ),
+    "process": ("peagen_ray.cli.process", "The former name of render; goes in 0.4.0."),
+    "doctor": ("peagen_ray.cli.doctor", "Look whether all that is needed is there, and how to mend it."),
 }
 """Name → the module whose ``app`` is the command, and its line in the list of commands."""
 

@@ -36,6 +36,7 @@ class Display:
         )
         self._last_line = 0.0
         self._shown_best = 1.0
+        self._shown_score: float | None = None
         self._progress: Progress | None = None
         self._phase = ""
         self._trend: list[float] = []
@@ -66,7 +67,8 @@ class Display:
         """One line a candidate, with ``-v``."""
         if not self._verbose:
             return
-        speed = f"{told.ratio:.2f}x" if told.ratio is not None else told.outcome
+        score = told.outcome if told.score is None else f"{told.score:.6g}"
+        speed = f"{told.ratio:.2f}x" if told.ratio is not None else score
         mark = "+" if told.accepted else " "
         origin = f"from {told.parent}" if told.parent is not None else ""
         tail = f"  {told.reason}" if told.reason else ""
@@ -76,19 +78,26 @@ class Display:
     def progress(self, progress: Progress) -> None:
         """Where the run is."""
         self._progress = progress
-        self._trend.append(progress.screened_ratio)
+        self._trend.append(progress.screened_ratio if progress.best_score is None else progress.best_score)
         if self._live:
             self._redraw()
             return
-        better = progress.best_ratio > self._shown_best * 1.02
+        better = progress.best_ratio > self._shown_best * 1.02 or self._rose(progress.best_score)
         now = time.monotonic()
         if better or now - self._last_line >= _PLAIN_EVERY_S:
             self._last_line, self._shown_best = now, max(self._shown_best, progress.best_ratio)
             self._console.print(plain_line(progress), soft_wrap=True)
 
+    def _rose(self, score: float | None) -> bool:
+        """Whether the best score is higher than the one that was shown last."""
+        rose = score is not None and self._shown_score is not None and score > self._shown_score
+        self._shown_score = score
+        return rose
+
     def _redraw(self) -> None:
         if self._live and self._progress:
-            trend = Text(sparkline(self._trend), style="green")
+            ratios = self._progress.best_score is None
+            trend = Text(sparkline(self._trend, ratios=ratios), style="green")
             self._live.update(Group(table(self._progress, self._phase), trend))
 
 
@@ -100,12 +109,7 @@ def table(progress: Progress, phase: str) -> Table:
     grid.add_row(
         phase, f"generation {progress.generation}, {progress.told} candidates, {progress.rate:.1f}/s"
     )
-    best = (
-        f"{progress.best_ratio:.2f}x the original ({progress.reference_ms:.0f} → {progress.best_ms:.1f} ms)"
-    )
-    if progress.screened_ratio > progress.best_ratio * 1.02:
-        best += f", {progress.screened_ratio:.2f}x waits for confirmation"
-    grid.add_row("best", best)
+    grid.add_row("best", progress.standing)
     grid.add_row("in flight", str(progress.in_flight))
     grid.add_row("accepted", f"{progress.accepted} in {progress.cells} cells")
     grid.add_row("outcomes", outcomes_line(progress))
@@ -117,7 +121,7 @@ def plain_line(progress: Progress) -> str:
     """One line for a log."""
     return (
         f"{progress.elapsed_s:5.0f} s  generation {progress.generation:3}  {progress.told:5} candidates "
-        f"({progress.rate:.1f}/s)  best {progress.best_ratio:.2f}x  accepted {progress.accepted}  "
+        f"({progress.rate:.1f}/s)  best {progress.best_words}  accepted {progress.accepted}  "
         f"{outcomes_line(progress)}{_remaining(progress)}"
     )
 
@@ -128,15 +132,17 @@ def outcomes_line(progress: Progress) -> str:
     return ", ".join(f"{count} {name}" for name, count in ranked if count) or "none yet"
 
 
-def sparkline(ratios: list[float]) -> str:
-    """The best speed so far as a line of blocks, on a logarithmic scale."""
-    if not ratios:
+def sparkline(values: list[float], *, ratios: bool = True) -> str:
+    """The best so far as a line of blocks: ratios on a logarithmic scale that holds 1, scores on a plain one."""
+    if not values:
         return ""
-    step = max(1, math.ceil(len(ratios) / _TREND_WIDTH))
-    logs = [math.log(max(ratio, 1e-9)) for ratio in ratios[::-step][::-1]]  # the latest is among them
-    low, high = min(0.0, *logs), max(*logs, 1e-9) if len(logs) > 1 else max(logs[0], 1e-9)
+    step = max(1, math.ceil(len(values) / _TREND_WIDTH))
+    shown = values[::-step][::-1]  # the latest is among them
+    if ratios:
+        shown = [math.log(max(ratio, 1e-9)) for ratio in shown]
+    low, high = min([0.0, *shown] if ratios else shown), max(shown)
     top = len(_TREND) - 1
-    return "".join(_TREND[round((log - low) / max(high - low, 1e-9) * top)] for log in logs)
+    return "".join(_TREND[round((value - low) / max(high - low, 1e-9) * top)] for value in shown)
 
 
 def _remaining(progress: Progress) -> str:

@@ -8,12 +8,27 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from peagen_ray.cli.console import people, print_json, printable
-from peagen_ray.cli.options import EntryFn, Provider, Queue, Sync, check_provider
+from peagen_ray.cli.options import (
+    Address,
+    BrokerTimeout,
+    EntryFn,
+    MetricsPort,
+    Provider,
+    Queue,
+    Sync,
+    check_provider,
+    say_where,
+)
 from peagen_ray.cli.state import State, state
 from peagen_ray.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
+    from peagen_ray.cli.dashboard import Dashboard
+    from peagen_ray.cli.display import Display
     from peagen_ray.config.load import Loaded
+    from peagen_ray.runtime.control import Control
     from peagen_ray.runtime.settings import RunRequest
 
 app = typer.Typer(no_args_is_help=True)
@@ -29,7 +44,19 @@ Workload = Annotated[
     ),
 ]
 Selector = Annotated[str | None, typer.Option(help="Parent selector.", show_default=False)]
-MutatorName = Annotated[str | None, typer.Option(help="Mutator.", show_default=False)]
+MutatorName = Annotated[
+    str | None,
+    typer.Option(
+        help="auto (patch if [[llm.backends]] are configured, else genetic), patch, rewrite, genetic, or a plugin.",
+        show_default=False,
+    ),
+]
+BudgetTokens = Annotated[
+    int | None, typer.Option(help="Stop before more LLM tokens than this are spent.", show_default=False)
+]
+BudgetUsd = Annotated[
+    float | None, typer.Option(help="Stop before more dollars than this are spent.", show_default=False)
+]
 Backend = Annotated[
     str | None,
     typer.Option(help="Execution sandbox tag: cpu, docker, gpu; or a sandbox's name.", show_default=False),
@@ -83,6 +110,8 @@ def run(
     run_timeout: Annotated[
         str | None, typer.Option(help="Stop after this long, such as 90s or 30m.", show_default=False)
     ] = None,
+    budget_tokens: BudgetTokens = None,
+    budget_usd: BudgetUsd = None,
     selector: Selector = None,
     mutator: MutatorName = None,
     backend: Backend = None,
@@ -102,17 +131,66 @@ def run(
     replay: Annotated[
         str | None, typer.Option(help="Re-live a recorded run: id, directory, or last.", show_default=False)
     ] = None,
-    output: Annotated[Path, typer.Option(help="Where to write the best program.")] = Path("winner.py"),
+    program: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="The program to improve, where an evaluator scores it; repeat it for further files.",
+            show_default=False,
+        ),
+    ] = None,
+    evaluator: Annotated[
+        str | None,
+        typer.Option(
+            help="What scores a program: a file (a module, a script, tests), or one of [evaluate] evaluator.",
+            show_default=False,
+        ),
+    ] = None,
+    config_yaml: Annotated[
+        Path | None,
+        typer.Option(
+            "-c",
+            "--config-yaml",
+            help="Configuration of an OpenEvolve task; what it says that means nothing here is listed.",
+            show_default=False,
+        ),
+    ] = None,
+    iterations: Annotated[
+        int | None, typer.Option("-i", "--iterations", min=1, help="Candidates in all.", show_default=False)
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            help="With --program: where best/best_program.py goes.",
+            show_default="openevolve_output beside it",
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="Where to write the best program.", show_default="winner.py")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the summary as JSON on stdout.")] = False,
+    dashboard: Annotated[
+        bool,
+        typer.Option(
+            "--dashboard", help="Show the run on the whole screen; keys: p pause, q stop, r report."
+        ),
+    ] = False,
     sync: Sync = False,
     queue: Queue = False,
     provider: Provider = None,
+    address: Address = None,
+    broker_timeout: BrokerTimeout = None,
+    metrics_port: MetricsPort = None,
 ) -> None:
-    """Evolve a function until a stopping rule holds, and write the best program to winner.py.
+    """Evolve a program until a stopping rule holds, and write down the best one.
 
+    A function is made faster (--target-file), or an evaluator of yours scores a program (--program, --evaluator).
     Ctrl-C once stops asking and keeps the best; twice leaves at once, and --resume goes on later.
 
     Example: peagen-ray evolve run --sync --target-file sort.py --entry-fn bad_sort --run-timeout 60s
+
+    Example: peagen-ray evolve run --program initial_program.py --evaluator evaluator.py -c config.yaml -i 100
     """
     from peagen_ray.config.load import Flag
 
@@ -125,6 +203,8 @@ def run(
         "evolve.stop.target_ms": target_ms,
         "evolve.stop.no_improve": no_improve,
         "evolve.stop.run_timeout": run_timeout,
+        "evolve.stop.budget_tokens": budget_tokens,
+        "evolve.stop.budget_usd": budget_usd,
         "evolve.selector": selector,
         "evolve.mutator": mutator,
         "evolve.backend": backend,
@@ -136,11 +216,21 @@ def run(
         "evolve.entry_fn": entry_fn or None,
         "mutate.target_file": None if target_file is None else str(target_file),
         "worker.defaults.concurrency": concurrency,
-        **check_provider(sync=sync, queue=queue, provider=provider),
+        "task_queue.broker_timeout": broker_timeout,
+        "metrics.port": metrics_port,
+        **check_provider(sync=sync, queue=queue, provider=provider, address=address),
     }
-    request = _request(shared.load(flags), workload, tuple(seed_program or ()), checkpoint, output)
+    from peagen_ray.cli.judged import judged_flags, with_output
+
+    judged = judged_flags(program or [], evaluator, config_yaml, iterations, out, generation_size)
+    loaded = shared.load({**judged.flags, **{key: value for key, value in flags.items() if _is_given(value)}})
+    say_where(queue=queue, provider=loaded.config.task_queue.provider)
+    for line in judged.notes:
+        people(stdout_is_json=as_json).print(printable(line), soft_wrap=True)
+    request = _request(loaded, workload, tuple(seed_program or ()), checkpoint, None)
+    request = with_output(request, judged, output)
     request = _resumed(request, resume=resume, run_name=run_name, checkpoint=checkpoint)
-    _go(shared, request, as_json=as_json)
+    _go(shared, request, as_json=as_json, dashboard=dashboard)
 
 
 @app.command()
@@ -149,6 +239,8 @@ def step(
     target_file: TargetFile = None,
     entry_fn: EntryFn = "",
     workload: Workload = None,
+    budget_tokens: BudgetTokens = None,
+    budget_usd: BudgetUsd = None,
     selector: Selector = None,
     mutator: MutatorName = None,
     backend: Backend = None,
@@ -162,6 +254,8 @@ def step(
     sync: Sync = False,
     queue: Queue = False,
     provider: Provider = None,
+    address: Address = None,
+    broker_timeout: BrokerTimeout = None,
 ) -> None:
     """Evolve one generation and print a JSON summary on stdout.
 
@@ -172,6 +266,8 @@ def step(
     from dataclasses import replace
 
     flags = {
+        "evolve.stop.budget_tokens": budget_tokens,
+        "evolve.stop.budget_usd": budget_usd,
         "evolve.selector": selector,
         "evolve.mutator": mutator,
         "evolve.backend": backend,
@@ -181,12 +277,19 @@ def step(
         "evolve.entry_fn": entry_fn or None,
         "mutate.target_file": None if target_file is None else str(target_file),
         "worker.defaults.concurrency": concurrency,
-        **check_provider(sync=sync, queue=queue, provider=provider),
+        "task_queue.broker_timeout": broker_timeout,
+        **check_provider(sync=sync, queue=queue, provider=provider, address=address),
     }
     shared = state(context)
-    request = _request(shared.load(flags), workload, (), checkpoint, None)
+    loaded = shared.load(flags)
+    say_where(queue=queue, provider=loaded.config.task_queue.provider)
+    request = _request(loaded, workload, (), checkpoint, None)
     request = _resumed(request, resume=resume, run_name=run_name, checkpoint=checkpoint)
     _go(shared, replace(request, more_generations=1), as_json=True)
+
+
+def _is_given(value: object) -> bool:
+    return getattr(value, "value", value) is not None
 
 
 def _request(
@@ -208,6 +311,7 @@ def _request(
         workload=workload,
         seeds=seeds,
         concurrency=config.worker.defaults.concurrency if chosen else cores(),
+        concurrency_chosen=chosen,
         checkpoint=checkpoint,
         output=output,
     )
@@ -225,20 +329,34 @@ def _resumed(
     return replace(request, resume=run_name or (str(checkpoint) if checkpoint else "last"))
 
 
-def _go(shared: State, request: RunRequest, *, as_json: bool) -> None:
-    from peagen_ray.cli.display import Display
+def _go(shared: State, request: RunRequest, *, as_json: bool, dashboard: bool = False) -> None:
     from peagen_ray.cli.report import show_plan, show_result
+    from peagen_ray.runtime.control import Control
     from peagen_ray.runtime.run import evolve as run_evolution
 
     console = people(stdout_is_json=as_json)
     if shared.dry_run:
         show_plan(console, request)
         return
-    with Display(console, verbose=shared.verbose) as display:
-        result = run_evolution(request, display)
+    control = Control()
+    with _observer(console, control, verbose=shared.verbose, dashboard=dashboard) as observer:
+        result = run_evolution(request, observer, control)
     show_result(console, result)
     if as_json:
         print_json(result.to_data())
+
+
+def _observer(console: Console, control: Control, *, verbose: bool, dashboard: bool) -> Dashboard | Display:
+    """What shows the run: the whole screen where that is wanted and can be had."""
+    from peagen_ray.cli.display import Display
+
+    if dashboard:
+        from peagen_ray.cli.dashboard import Dashboard, suits
+
+        if suits(console):
+            return Dashboard(console, control)
+        console.print("--dashboard needs a terminal that can be drawn on; the progress comes in lines")
+    return Display(console, verbose=verbose)
 
 
 def _replay(shared: State, name: str, *, as_json: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from peagen_ray.cli.console import err, printable
+from peagen_ray.logs import set_up
 
 if TYPE_CHECKING:
     from peagen_ray.config.load import Loaded
@@ -42,6 +43,7 @@ class State:
         from peagen_ray.config.load import load
 
         loaded = load(self.config_path, flags=flags)
+        set_up(loaded.config.logs.format, loaded.config.logs.least)
         for warning in loaded.warnings:
             if warning not in self._told:
                 self._told.add(warning)

@@ -114,9 +114,11 @@ def flag_layer(flags: Mapping[str, Any], problems: list[Problem]) -> Layer:
     return layer
 
 
-def queue_layer(environ: Mapping[str, str]) -> Layer:
+def queue_layer(environ: Mapping[str, str], problems: list[Problem]) -> Layer:
     """What ``PEAGEN_QUEUE`` says, a provider's name or a URL; it comes before everything else."""
     value = environ.get("PEAGEN_QUEUE", "").strip()
+    if value:
+        problems += [explain(error, "env PEAGEN_QUEUE") for error in _errors(_tree(_PROVIDER, value))]
     return {_PROVIDER: Setting(value, "env PEAGEN_QUEUE")} if value else {}
 
 

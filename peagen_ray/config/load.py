@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from peagen_ray.config.layers import (
     Flag,
     Layer,
+    Setting,
     environment_layer,
     file_layer,
     flag_layer,
@@ -26,8 +27,12 @@ from peagen_ray.config.text import FILE_NAME
 
 __all__ = ["Flag", "Loaded", "load", "mask"]
 
-_USER_INFO = re.compile(r"(?<=://)([^\s/?#:]*):[^\s/?#]*@")
+_USER_INFO = re.compile(r"(?<=://)([^\s:@]*):\S*@")
+"""Up to the last @: a password may have characters that an address should not have, such as a slash."""
 _QUERY = re.compile(r"(?i)([?&][^=&\s]*(?:key|token|password|secret)=)[^&\s]+")
+
+_PROVIDER: Final = ("task_queue", "provider")
+_ISOLATION: Final = ("worker", "defaults", "isolation")
 
 
 @dataclass(frozen=True)
@@ -76,9 +81,12 @@ def load(
         environment_layer(environ, problems),
         flag_layer(flags or {}, problems),
     ]
+    switch = queue_layer(environ, problems)
     if problems:
         raise config_error(problems)
-    asked, merged = merge(layers), merge([*layers, queue_layer(environ)])
+    asked = merge(layers)
+    merged = merge([*layers, switch, _inline(asked, switch)])
+    _follow_cluster(merged)
     config = Config.model_validate(nest(merged))
     keys = (key for key, _ in flatten(config.model_dump(mode="json")))
     origin = {dotted(key): merged[key].origin if key in merged else "default" for key in keys}
@@ -101,9 +109,24 @@ def _found_here() -> Path | None:
     return here if here.exists() else None
 
 
+def _inline(asked: Layer, switch: Layer) -> Layer:
+    """What has to hold with ``PEAGEN_QUEUE=stub``, so that every command works without a cluster."""
+    stub = switch.get(_PROVIDER)
+    isolation = asked.get(_ISOLATION)
+    if stub is None or stub.value != "stub" or isolation is None or isolation.value != "worker":
+        return {}
+    return {_ISOLATION: Setting("always", stub.origin)}
+
+
+def _follow_cluster(merged: Layer) -> None:
+    """Whoever names a cluster and no queue means the queue of that cluster."""
+    address = merged.get(("fabric", "address"))
+    if address is not None and address.value:
+        merged.setdefault(_PROVIDER, replace(address, value="ray"))
+
+
 def _overridden(asked: Layer, merged: Layer) -> tuple[str, ...]:
-    provider = ("task_queue", "provider")
-    before, after = asked.get(provider), merged.get(provider)
+    before, after = asked.get(_PROVIDER), merged.get(_PROVIDER)
     if before is None or after is None or before.value == after.value:
         return ()
     return (f"PEAGEN_QUEUE: the queue is {after.value}, although {before.origin} says {before.value}",)

@@ -8,7 +8,8 @@ from peagen_ray.config.text import FILE_NAME, parse
 def upgrade(text: str, name: str = FILE_NAME) -> str:
     """The text with a ``[task_queue]`` section at its end, or unchanged where it has one.
 
-    Everything that was there stays as it is: comments, order, spacing and line endings.
+    Everything that was there stays as it is: comments, order, spacing and line endings; and what it means, too:
+    a file without the section means the stub, or the queue of the cluster that it names.
 
     Args:
         text: the file's text, line endings untouched.
@@ -17,9 +18,12 @@ def upgrade(text: str, name: str = FILE_NAME) -> str:
     Raises:
         ConfigError: the text is no TOML.
     """
-    if "task_queue" in parse(text, name):
+    found = parse(text, name)
+    if "task_queue" in found:
         return text
+    fabric = found.get("fabric")
+    provider = "ray" if isinstance(fabric, dict) and fabric.get("address") else "stub"
     newline = "\r\n" if text.count("\r\n") * 2 > text.count("\n") else "\n"
     ended = text if not text or text.endswith("\n") else text + newline
     gap = newline if ended.strip() else ""
-    return f'{ended}{gap}[task_queue]{newline}provider = "stub"{newline}'
+    return f'{ended}{gap}[task_queue]{newline}provider = "{provider}"{newline}'

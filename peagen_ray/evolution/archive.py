@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import heapq
 import math
 import random
-from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -14,12 +12,13 @@ from typing import Any, Final, Self
 
 from peagen_ray.errors import EvolutionError
 from peagen_ray.evolution import checkpoint
-from peagen_ray.evolution.program import Binning, Bucket, Outcome, Program
+from peagen_ray.evolution.descriptors import Places
+from peagen_ray.evolution.diversity import unlike
+from peagen_ray.evolution.program import Binning, Cell, Outcome, Program
+from peagen_ray.evolution.ranking import Ranking, fitness_of, order
 
 HISTORY: Final = 4
 """Former champions that a cell remembers."""
-
-_LEADERS = 16
 
 
 @dataclass(slots=True)
@@ -61,38 +60,31 @@ class Insertion:
     dropped: int | None = None
 
 
-def fitness_of(program: Program) -> float:
-    """Its fitness, which every program in an archive has."""
-    if program.fitness is None:
-        raise EvolutionError("the program has no fitness", subject=f"program {program.id}")
-    return program.fitness
-
-
-def _rank(program: Program) -> tuple[float, int]:
-    """Sorts the fitter first, and of equals the older."""
-    return -fitness_of(program), program.id
-
-
 class EvoDB:
     """MAP-Elites (Mouret & Clune 2015, "Illuminating search spaces by mapping elites").
 
     A program enters if its cell is empty or its champion less fit. Inserting, drawing a champion and
-    naming the best take the same time at any size. Not safe for concurrent use; the engine owns it.
+    naming that of a rank take nearly the same time at any size. Not safe for concurrent use; the engine
+    owns it.
+
+    Args:
+        binning: descriptors and edges of the cells.
+        spread: the diverse half of the inspirations are champions unlike the others; else any champions.
 
     Attributes:
         grid: each occupied cell; to be read, not written.
         rng: what :meth:`sample` and :meth:`inspirations` draw from; the engine sets it for each question.
     """
 
-    def __init__(self, binning: Binning | None = None) -> None:
-        self.binning = binning or Binning()
-        self.grid: dict[Bucket, Island] = {}
+    def __init__(self, binning: Binning | None = None, *, spread: bool = True) -> None:
+        self.grid: dict[Cell, Island] = {}
         self.rng = random.Random(0)
-        self._cells: list[Bucket] = []
-        self._homes: dict[int, Bucket] = {}
+        self._places = Places(binning or Binning())
+        self._spread = spread
+        self._cells: list[Island] = []
+        self._homes: dict[int, Cell] = {}
         self._ids: dict[str, int] = {}
-        # The fittest champions in order: a true prefix of the whole ranking, refilled when it runs short.
-        self._leaders: list[Program] = []
+        self._ranking = Ranking()
 
     def __len__(self) -> int:
         """The number of occupied cells."""
@@ -103,7 +95,7 @@ class EvoDB:
 
     def champions(self) -> Iterator[Program]:
         """The champion of every cell, in the order of the cells."""
-        return (self.grid[bucket].champion for bucket in self._cells)
+        return (cell.champion for cell in self._cells)
 
     @property
     def best(self) -> Program | None:
@@ -112,9 +104,16 @@ class EvoDB:
 
     def leaders(self, k: int) -> list[Program]:
         """The ``k`` fittest champions, the fittest first."""
-        if len(self._leaders) < min(k, len(self)):
-            self._leaders = heapq.nsmallest(max(k, _LEADERS), self.champions(), key=_rank)
-        return self._leaders[:k]
+        return self._ranking.top(k)
+
+    def ranked(self, rank: int) -> Program:
+        """The champion of that rank: 0 is the fittest, -1 the least fit.
+
+        Raises:
+            EvolutionError: the archive is empty.
+        """
+        self._check_filled()
+        return self._ranking[rank]
 
     def get(self, program_id: int) -> Program | None:
         """The program of that id, if a cell still remembers it."""
@@ -133,21 +132,34 @@ class EvoDB:
         Raises:
             EvolutionError: the archive is empty.
         """
-        if not self._cells:
-            raise EvolutionError("the archive is empty", hint="seed it with a program that is correct")
+        self._check_filled()
         place = (rng or self.rng).randrange(len(self._cells))
-        return self.grid[self._cells[place]].champion
+        return self._cells[place].champion
+
+    def draw(self, k: int, rng: random.Random | None = None) -> list[Program]:
+        """``k`` different champions drawn evenly, in the order of drawing; all if there are no more."""
+        cells = len(self._cells)
+        places = (rng or self.rng).sample(range(cells), min(cells, k))
+        return [self._cells[place].champion for place in places]
 
     def inspirations(self, k: int, rng: random.Random | None = None) -> list[Program]:
-        """Up to ``k`` different champions, the fittest first: half of them the best, the rest of any cell."""
-        chosen = {program.id: program for program in self.leaders((k + 1) // 2)}
-        cells = len(self._cells)
-        for place in (rng or self.rng).sample(range(cells), min(cells, 2 * k)):
-            if len(chosen) >= k:
-                break
-            champion = self.grid[self._cells[place]].champion
-            chosen.setdefault(champion.id, champion)
-        return sorted(chosen.values(), key=_rank)
+        """Up to ``k`` different champions, the fittest first.
+
+        Half of them are the best. The others are drawn from all cells, and of those drawn the ones are taken
+        that lie far from the best and from one another, unless ``spread`` is off.
+        """
+        best = self.leaders((k + 1) // 2)
+        drawn = self.draw(2 * k, rng)
+        if not self._spread:
+            known = {program.id for program in best}
+            others = [program for program in drawn if program.id not in known][: k - len(best)]
+        else:
+            others = unlike(best, drawn, k - len(best))
+        return sorted([*best, *others], key=order)
+
+    def _check_filled(self) -> None:
+        if not self._cells:
+            raise EvolutionError("the archive is empty", hint="seed it with a program that is correct")
 
     def insert(self, program: Program) -> Insertion:
         """Offer a program. One that is in the archive already, by its id, is measured anew.
@@ -170,24 +182,24 @@ class EvoDB:
         return Insertion(True, new_cell=island is None, new_best=rose, gain=gain, dropped=dropped)
 
     def placed(self, program: Program) -> Program:
-        """The program with its bucket; a failed one has none."""
+        """The program with its bucket; a failed one has none. The first one is the original of novelty."""
         if program.bucket is not None or program.outcome is not Outcome.OK:
             return program
-        bucket = self.binning.bucket(
-            speed_ms=program.speed_ms or 0.0,
-            peak_kb=program.peak_kb or 0.0,
-            size=len(program.src),
-            gen=program.gen,
-        )
-        return program.with_(bucket=bucket)
+        self._places.origin = self._places.origin or program.src
+        return program.with_(bucket=self._places.cell(program))
 
-    def _crown(self, program: Program, bucket: Bucket, island: Island | None) -> int | None:
+    def emptied(self) -> EvoDB:
+        """A new archive with the same descriptors and the same original, and nothing in it."""
+        db = EvoDB(self._places.binning, spread=self._spread)
+        db._places.origin = self._places.origin
+        return db
+
+    def _crown(self, program: Program, bucket: Cell, island: Island | None) -> int | None:
         dropped: Program | None = None
         if island is None:
-            self.grid[bucket] = Island(program, deque(maxlen=HISTORY), len(self._cells))
-            self._cells.append(bucket)
+            self._found(bucket, Island(program, deque(maxlen=HISTORY), len(self._cells)))
         else:
-            self._remove_leader(island.champion)
+            self._ranking.remove(island.champion)
             if len(island.former) == HISTORY:
                 dropped = island.former[0]
                 self._forget(dropped)
@@ -195,7 +207,7 @@ class EvoDB:
             island.champion = program
         self._homes[program.id] = bucket
         self._ids[program.src] = program.id
-        self._add_leader(program)
+        self._ranking.add(program)
         return dropped.id if dropped else None
 
     def evict(self, program_id: int) -> bool:
@@ -209,57 +221,52 @@ class EvoDB:
         if program is not island.champion:
             island.former.remove(program)
             return True
-        self._remove_leader(program)
+        self._ranking.remove(program)
         if island.former:
             island.champion = island.former.pop()
-            self._add_leader(island.champion)
+            self._ranking.add(island.champion)
         else:
-            self._vacate(bucket, island.place)
+            self._vacate(bucket, island)
         return True
 
-    def _vacate(self, bucket: Bucket, place: int) -> None:
+    def _found(self, bucket: Cell, island: Island) -> None:
+        self.grid[bucket] = island
+        self._cells.append(island)
+
+    def _vacate(self, bucket: Cell, island: Island) -> None:
         del self.grid[bucket]
         last = self._cells.pop()
-        if last != bucket:
-            self._cells[place] = last
-            self.grid[last].place = place
+        if last is not island:
+            self._cells[island.place] = last
+            last.place = island.place
 
     def _forget(self, program: Program) -> None:
         del self._homes[program.id]
         if self._ids.get(program.src) == program.id:
             del self._ids[program.src]
 
-    def _add_leader(self, program: Program) -> None:
-        complete = len(self._leaders) == len(self._cells) - 1
-        if complete or (self._leaders and _rank(program) < _rank(self._leaders[-1])):
-            insort(self._leaders, program, key=_rank)
-            del self._leaders[_LEADERS:]
-
-    def _remove_leader(self, program: Program) -> None:
-        at = bisect_left(self._leaders, _rank(program), key=_rank)
-        if at < len(self._leaders) and self._leaders[at].id == program.id:
-            del self._leaders[at]
-
     def state(self) -> dict[str, Any]:
         """All of it, JSON-able."""
-        islands = (self.grid[bucket] for bucket in self._cells)
         return {
-            "binning": asdict(self.binning),
-            "cells": [[program.to_data() for program in island.members()] for island in islands],
+            "binning": asdict(self._places.binning),
+            "origin": self._places.origin,
+            "spread": self._spread,
+            "cells": [[program.to_data() for program in island.members()] for island in self._cells],
         }
 
     @classmethod
     def from_state(cls, state: Mapping[str, Any]) -> Self:
         """The archive that :meth:`state` described."""
-        db = cls(Binning(**state["binning"]))
+        db = cls(Binning.from_data(state["binning"]), spread=state["spread"])
+        db._places.origin = state["origin"]
         for members in state["cells"]:
             champion, *former = (Program.from_data(data) for data in members)
             assert champion.bucket is not None
-            db.grid[champion.bucket] = Island(champion, deque(former, maxlen=HISTORY), len(db._cells))
-            db._cells.append(champion.bucket)
+            db._found(champion.bucket, Island(champion, deque(former, maxlen=HISTORY), len(db._cells)))
             for program in (*former, champion):
                 db._homes[program.id] = champion.bucket
                 db._ids[program.src] = program.id
+        db._ranking = Ranking(db.champions())
         return db
 
     def save_checkpoint(self, path: Path) -> None:

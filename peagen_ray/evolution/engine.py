@@ -22,12 +22,14 @@ from typing import Any, Final
 
 from peagen_ray.errors import EvolutionError
 from peagen_ray.evolution import asking, events
+from peagen_ray.evolution.archipelago import Archipelago
 from peagen_ray.evolution.archive import EvoDB
 from peagen_ray.evolution.bandit import Credit
 from peagen_ray.evolution.events import Event, Kind
 from peagen_ray.evolution.flight import Flight
 from peagen_ray.evolution.program import Outcome, Program
 from peagen_ray.evolution.questions import (
+    CHARGE,
     Confirm,
     Dropped,
     Duplicate,
@@ -39,6 +41,8 @@ from peagen_ray.evolution.questions import (
     Run,
 )
 from peagen_ray.evolution.selectors.base import ParentSelector
+from peagen_ray.evolution.selectors.choice import Choice
+from peagen_ray.evolution.selectors.choosers import Choosers
 from peagen_ray.evolution.settings import EngineSettings
 from peagen_ray.evolution.standing import Standing
 from peagen_ray.evolution.stopping import Progress, Remaining, StopReason, StopRules
@@ -53,13 +57,13 @@ class Engine:
 
     Args:
         settings: what its decisions depend on.
-        selector: chooses the parents; the engine owns it from now on.
+        selector: chooses the parents; the engine owns it from now on, and makes a copy for each further island.
         rules: when to stop.
 
     Attributes:
         epoch: the life of the run, from 0.
         stop_reason: why it asks for no more candidates; None while it does.
-        dropped: answers that came too late, or twice.
+        dropped: answers that came too late, or twice; charges are none.
     """
 
     def __init__(self, settings: EngineSettings, selector: ParentSelector, rules: StopRules) -> None:
@@ -67,9 +71,9 @@ class Engine:
         self.epoch = 0
         self.stop_reason: StopReason | None = None
         self.dropped = 0
-        self._selector = selector
+        self._selectors = Choosers(selector, settings.islands.count)
         self._rules = rules
-        self._standing = Standing(settings.binning, settings.confirm_margin)
+        self._standing = Standing(settings)
         self._flight = Flight()
         self._candidates = 0
         self._confirming = False
@@ -80,8 +84,18 @@ class Engine:
 
     @property
     def db(self) -> EvoDB:
-        """The archive; its cells hold screened and confirmed fitness alike."""
-        return self._standing.db
+        """The archive of the first island; its cells hold screened and confirmed fitness alike."""
+        return self._standing.isles.islands[0]
+
+    @property
+    def islands(self) -> Archipelago:
+        """The archives of all islands; its length is the number of occupied cells."""
+        return self._standing.isles
+
+    @property
+    def choice(self) -> Choice | None:
+        """The selector that took the first one's place in a later life; None if none did."""
+        return self._selectors.choice
 
     @property
     def best(self) -> Program | None:
@@ -91,7 +105,7 @@ class Engine:
     @property
     def screened_best(self) -> Program | None:
         """The fittest program of all, confirmed or not."""
-        return self._standing.db.best
+        return self._standing.isles.best
 
     @property
     def generation(self) -> int:
@@ -155,9 +169,8 @@ class Engine:
 
     def take_news(self) -> list[Judgement]:
         """What was judged since the last call, for the display; at most the last thousand."""
-        taken = list(self._news)
-        self._news.clear()
-        return taken
+        taken, self._news = self._news, deque(maxlen=_NEWS)
+        return list(taken)
 
     # What is asked of it
 
@@ -215,6 +228,7 @@ class Engine:
         tokens: int = 0,
         usd: float = 0.0,
         wall: Mapping[str, float] | None = None,
+        cpu: Mapping[str, float] | None = None,
     ) -> Ruling:
         """Rule on what a mutator proposed for a question.
 
@@ -225,7 +239,7 @@ class Engine:
             EvolutionError: that question was never asked.
         """
         seen = Observation(Outcome.DUPLICATE, mutator=mutator, operator=operator, fingerprint=fingerprint)
-        seen = replace(seen, tokens=tokens, usd=usd, wall=wall or {})
+        seen = replace(seen, tokens=tokens, usd=usd, wall=wall or {}, cpu=cpu or {})
         if self._flight.open_slot(n, epoch) is None:
             self._drop(n, epoch, seen, now)
             return Dropped()
@@ -267,15 +281,22 @@ class Engine:
         if self.stop_reason is None and self._ready():
             self._advance()
         self.stop_reason = reason
-        self._record(Kind.STOP, now, reason)
+        self._record(Kind.STOP, now, reason=reason)
         self._wind_up()
 
-    def resume(self, now: float) -> None:
-        """Begin a new life of the run: what is outstanding is asked again, late answers are dropped."""
+    def resume(self, now: float, choice: Choice | None = None) -> None:
+        """Begin a new life of the run: what is outstanding is asked again, late answers are dropped.
+
+        Args:
+            now: when.
+            choice: the selector that chooses the parents from here on; None keeps the one that did.
+        """
         self.epoch += 1
         self.stop_reason = None
         self._flight.renew(self.epoch)
-        self._record(Kind.RESUME, now)
+        if choice is not None:
+            self._selectors.replace(choice)
+        self._record(Kind.RESUME, now, detail={} if choice is None else asdict(choice))
 
     # Asking
 
@@ -285,16 +306,16 @@ class Engine:
             self.stop(reason, now)
 
     def _confirm(self) -> Confirm | None:
-        n, seed = self._flight.asked, self.settings.seed
-        confirm = None if self._confirming else asking.confirm(n, self.epoch, seed, self._standing)
+        n, seed, busy = self._flight.asked, self.settings.seed, self._confirming
+        confirm = None if busy else asking.confirm(n, self.epoch, seed, self._standing)
         self._confirming = self._confirming or confirm is not None
         return confirm
 
     def _mutate(self) -> Mutate:
         n = self._flight.asked
-        question = asking.mutate(n, self.epoch, self.settings, self._selector, self._standing)
+        at = self._candidates % len(self._selectors)
         self._candidates += 1
-        return question
+        return asking.mutate(n, self.epoch, self.settings, self._selectors[at], self._standing, at)
 
     def _send(self, question: Question, now: float) -> Question:
         self._flight.send(question)
@@ -306,22 +327,17 @@ class Engine:
         return bool(self._flight.again) and (self.stop_reason is None or self.stop_reason.full)
 
     def _record_ask(self, question: Question, now: float) -> None:
-        texts = question.inspirations if isinstance(question, Mutate) else ()
-        ids = (self.db.id_of(text) for text in texts)
-        self._events.append(events.asked(question, now, tuple(n for n in ids if n is not None)))
+        self._events.append(events.asked(question, now, asking.inspired_by(question, self._standing)))
 
-    def _record(self, kind: Kind, now: float, reason: str = "") -> None:
-        asked = self._flight.asked
-        self._events.append(Event(kind, n=asked, epoch=self.epoch, time_s=now, reason=reason))
+    def _record(self, kind: Kind, now: float, **facts: Any) -> None:
+        self._events.append(Event(kind, self._flight.asked, self.epoch, time_s=now, **facts))
 
     # Telling
 
     def _drop(self, n: int, epoch: int, seen: Observation, now: float) -> None:
-        self.dropped += 1
+        self.dropped += seen.reason != CHARGE
         self._standing.dropped(seen)
-        self._events.append(
-            Event(Kind.DROP, n=n, epoch=epoch, time_s=now, tokens=seen.tokens, usd=seen.usd, wall=seen.wall)
-        )
+        self._events.append(events.dropped(n, epoch, seen, now))
 
     def _twin(self, n: int, fingerprint: str) -> Duplicate | None:
         verdict = self._standing.verdicts.get(fingerprint)
@@ -360,7 +376,8 @@ class Engine:
             judgement = self._standing.confirmation(slot.question, slot.observation)
         else:
             judgement = self._standing.candidate(slot.question, slot.observation)
-            self._selector.feedback(judgement.gain)
+            selector = self._selectors[slot.question.island]
+            selector.learn(slot.question.parent, judgement.program, judgement.island_gain)
         self._news.append(judgement)
 
     # Checkpoints
@@ -368,14 +385,14 @@ class Engine:
     def state(self) -> dict[str, Any]:
         """All of it, JSON-able, but for events and news that were not taken and proposals in flight."""
         return {
-            "settings": asdict(self.settings),
+            "settings": self.settings.to_data(),
             "epoch": self.epoch,
             "stop_reason": self.stop_reason,
             "dropped": self.dropped,
             "candidates": self._candidates,
             "confirming": self._confirming,
             "flight": self._flight.state(),
-            "selector": self._selector.state(),
+            "selectors": self._selectors.state(),
             "standing": self._standing.state(),
         }
 
@@ -385,7 +402,7 @@ class Engine:
         Raises:
             EvolutionError: it was made with other settings.
         """
-        if state["settings"] != asdict(self.settings):
+        if state["settings"] != self.settings.to_data():
             raise EvolutionError("the checkpoint is of a run with other settings")
         self.epoch = state["epoch"]
         self.stop_reason = StopReason(state["stop_reason"]) if state["stop_reason"] else None
@@ -393,5 +410,5 @@ class Engine:
         self._candidates = state["candidates"]
         self._confirming = state["confirming"]
         self._flight.restore(state["flight"])
-        self._selector.restore(state["selector"])
+        self._selectors.restore(state["selectors"])
         self._standing.restore(state["standing"])

@@ -18,6 +18,8 @@ class Kind(StrEnum):
     """A program that the run starts from."""
     ASK = "ask"
     TELL = "tell"
+    LEASE = "lease"
+    """The worst case of what a question may cost, before a model is asked; whoever runs the engine writes it."""
     DROP = "drop"
     """An answer that came too late; only what it cost counts."""
     STOP = "stop"
@@ -54,7 +56,7 @@ class Event:
         usd: money spent.
         wall: seconds by phase.
         metrics: whatever else the evaluator reported.
-        detail: whatever else belongs to this event.
+        detail: whatever else belongs to this event; of an answer, ``cpu``: CPU seconds by phase, where they are known.
         seq: its number in the ledger; -1 until it is in one.
     """
 
@@ -127,6 +129,8 @@ def asked(question: Question, now: float, inspirations: tuple[int, ...] = ()) ->
     detail: dict[str, Any] = {"digest": question.digest()}
     if isinstance(question, Mutate):
         detail["inspirations"] = list(inspirations)
+        if question.island:
+            detail["island"] = question.island
     else:
         detail["attempt"] = question.attempt
     return Event(
@@ -167,6 +171,21 @@ def told(question: Question, observation: Observation, now: float) -> Event:
         usd=observation.usd,
         wall=observation.wall,
         metrics=observation.metrics,
+        detail={"cpu": dict(observation.cpu)} if observation.cpu else {},
+    )
+
+
+def dropped(n: int, epoch: int, seen: Observation, now: float) -> Event:
+    """An answer that came too late, or a charge."""
+    return Event(
+        Kind.DROP,
+        n=n,
+        epoch=epoch,
+        time_s=now,
+        reason=seen.reason,
+        tokens=seen.tokens,
+        usd=seen.usd,
+        wall=seen.wall,
     )
 
 
@@ -187,6 +206,7 @@ def observation(event: Event) -> Observation:
         tokens=event.tokens,
         usd=event.usd,
         wall=event.wall,
+        cpu=event.detail.get("cpu", {}),
     )
 
 

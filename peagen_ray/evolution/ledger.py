@@ -7,7 +7,6 @@ end marker: a run may always go on.
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from peagen_ray.errors import LedgerError
 from peagen_ray.evolution.diff import unified
 from peagen_ray.evolution.events import Event, Kind, printable
 from peagen_ray.evolution.program import Outcome
+from peagen_ray.storage import lock_alone, sync_directory, write_at
 
 FORMAT: Final = 1
 """Version of the file's form."""
@@ -104,8 +104,8 @@ class Ledger:
             if os.fstat(file).st_size:
                 raise LedgerError("there is a ledger already", subject=str(path), hint="resume that run")
             header = json.dumps({"format": FORMAT, "meta": meta}).encode()
-            size = _write(file, 0, _SCHEMA.with_metadata({_KEY: header}).serialize(), path)
-            _sync_directory(path.parent)
+            size = write_at(file, 0, memoryview(_SCHEMA.with_metadata({_KEY: header}).serialize()), path)
+            sync_directory(path.parent)
         except BaseException:
             os.close(file)
             raise
@@ -146,9 +146,11 @@ class Ledger:
             return self.position
         offset, seq = self.position
         rows = [_row(event, seq + number) for number, event in enumerate(events)]
-        message = pa.RecordBatch.from_pylist(rows, schema=_SCHEMA).serialize()
+        columns = [pa.array([row.get(column.name) for row in rows], column.type) for column in _SCHEMA]
+        # Five times as fast as from_pylist, and every candidate waits for it.
+        message = pa.RecordBatch.from_arrays(columns, schema=_SCHEMA).serialize()
         self._broken = True
-        written = _write(self._file, offset, message, self.path)
+        written = write_at(self._file, offset, memoryview(message), self.path)
         self._broken = False
         self.position = Position(offset + written, seq + len(rows))
         return self.position
@@ -179,6 +181,15 @@ def read(path: Path, start: Position | None = None) -> Iterator[Event]:
             reader.seek(start)
         for batch in reader.batches():
             yield from (_event(row, path) for row in batch.to_pylist())
+
+
+def news(path: Path, start: Position | None = None) -> tuple[list[Event], Position]:
+    """The events from a position on that are there now, and the position after them; raises as :func:`read` does."""
+    with _Reader(path) as reader:
+        if start is not None:
+            reader.seek(start)
+        found = [_event(row, path) for batch in reader.batches() for row in batch.to_pylist()]
+        return found, reader.position
 
 
 def table(path: Path) -> pa.Table:
@@ -273,35 +284,8 @@ def _locked(path: Path, flags: int) -> int:
         raise LedgerError("there is no ledger", subject=str(path)) from error
     except OSError as error:
         raise LedgerError(f"cannot be opened: {error.strerror}", subject=str(path)) from error
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(file)
-        raise LedgerError(
-            "another process is writing it", subject=str(path), hint="wait for that run to end, or stop it"
-        ) from error
+    lock_alone(file, path)
     return file
-
-
-def _write(file: int, offset: int, message: pa.Buffer, path: Path) -> int:
-    """Write all of it there, wait for the disk, and return its size; if the disk refuses, leave nothing."""
-    written = 0
-    try:
-        while written < message.size:
-            written += os.pwrite(file, memoryview(message)[written:], offset + written)
-        os.fdatasync(file)
-    except OSError as error:
-        os.ftruncate(file, offset)
-        raise LedgerError(f"cannot be written: {error.strerror}", subject=str(path)) from error
-    return written
-
-
-def _sync_directory(path: Path) -> None:
-    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
 
 
 def _row(event: Event, seq: int) -> dict[str, Any]:

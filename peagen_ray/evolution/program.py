@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, Final, NamedTuple, Self
 
 
 class Outcome(StrEnum):
@@ -33,8 +33,15 @@ class Outcome(StrEnum):
     """Our own machinery failed on it, as often as it may be tried."""
 
 
+Cell = tuple[int, ...]
+"""A cell of the MAP-Elites grid: one whole number for each descriptor."""
+
+DESCRIPTORS: Final = ("speed", "memory", "size", "age")
+"""The default descriptors of the grid."""
+
+
 class Bucket(NamedTuple):
-    """A cell of the MAP-Elites grid."""
+    """A cell of the grid that has the default descriptors."""
 
     speed: int
     memory: int
@@ -44,20 +51,44 @@ class Bucket(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Binning:
-    """Widths of the grid's cells, from ``[evolve.archive]``: ms, kB, characters."""
+    """The grid's descriptors and their edges, from ``[evolve.archive]``.
+
+    Attributes:
+        speed_bin_ms: width of ``speed``, ms.
+        mem_bin_kb: width of ``memory``, kB.
+        size_bin_ch: width of ``size``, characters.
+        descriptors: names, in the order of a cell's numbers.
+        edges: by descriptor, rising numbers; a value's place is how many of them it reaches.
+        widths: by descriptor, the width of its cells, for one that has no edges.
+        ranges: by descriptor, its lowest and its highest value, where there are centroids.
+        centroids: in place of a grid, the middle of each cell, a number from 0 to 1 for each descriptor: a program
+            is in the cell whose middle is the nearest.
+    """
 
     speed_bin_ms: float = 5.0
     mem_bin_kb: float = 32.0
     size_bin_ch: int = 40
+    descriptors: tuple[str, ...] = DESCRIPTORS
+    edges: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    widths: Mapping[str, float] = field(default_factory=dict)
+    ranges: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    centroids: tuple[tuple[float, ...], ...] = ()
 
-    def bucket(self, *, speed_ms: float, peak_kb: float, size: int, gen: int) -> Bucket:
-        """``(speed_ms // speed_bin_ms, peak_kb // mem_bin_kb, len(src) // size_bin_ch, gen % 6)``."""
-        return Bucket(
-            int(speed_ms // self.speed_bin_ms),
-            int(peak_kb // self.mem_bin_kb),
-            size // self.size_bin_ch,
-            gen % 6,
-        )
+    def width(self, descriptor: str) -> float:
+        """The width of a descriptor's cells: 1 if nothing else was said."""
+        own = {"speed": self.speed_bin_ms, "memory": self.mem_bin_kb, "size": self.size_bin_ch}
+        return self.widths.get(descriptor, own.get(descriptor, 1.0))
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Read its JSON form."""
+        tuples = {
+            "descriptors": tuple(data["descriptors"]),
+            "edges": {name: tuple(edges) for name, edges in data["edges"].items()},
+            "ranges": {name: tuple(ends) for name, ends in data.get("ranges", {}).items()},
+            "centroids": tuple(map(tuple, data.get("centroids", ()))),
+        }
+        return cls(**{**data, **tuples})
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +124,7 @@ class Program:
     fitness: float | None = None
     speed_ms: float | None = None
     peak_kb: float | None = None
-    bucket: Bucket | None = None
+    bucket: Cell | None = None
     confirmed: bool = False
     metrics: dict[str, Any] = field(default_factory=dict)
     fingerprint: str = ""
@@ -113,6 +144,11 @@ class Program:
         changes = {
             "parents": tuple(data["parents"]),
             "outcome": Outcome(data["outcome"]),
-            "bucket": None if bucket is None else Bucket(*bucket),
+            "bucket": bucket if bucket is None else _cell(bucket),
         }
         return cls(**{**data, **changes})
+
+
+def _cell(places: Iterable[int]) -> Cell:
+    cell = tuple(places)
+    return Bucket(*cell) if len(cell) == len(DESCRIPTORS) else cell

@@ -6,9 +6,16 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
+from peagen_ray.evolution.briefing import Briefing
 from peagen_ray.evolution.program import Outcome, Program
+
+ANY_LIFE: Final = -1
+"""The epoch of a charge that belongs to a question rather than to an answer of it."""
+
+CHARGE: Final = "charge"
+"""The reason of an answer that only says what a question may have cost of which nothing was heard: it is not late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +30,8 @@ class Mutate:
         seed: for every random choice of the mutator.
         weights: how much each operator has paid off; a missing one counts as 1.0.
         exclude: fingerprints of what was lately tried from this parent, the oldest first.
+        briefing: how to change it, and what a model is to be told; None in a run that asks no model.
+        island: where the parent is from, and where the candidate goes.
     """
 
     KIND: ClassVar[str] = "mutate"
@@ -34,6 +43,8 @@ class Mutate:
     seed: int
     weights: Mapping[str, float]
     exclude: tuple[str, ...]
+    briefing: Briefing | None = None
+    island: int = 0
 
     @property
     def parent(self) -> Program:
@@ -42,20 +53,26 @@ class Mutate:
 
     def to_data(self) -> dict[str, Any]:
         """Its JSON form."""
-        return {**_fields(self), "parents": [parent.to_data() for parent in self.parents]}
+        parents = [parent.to_data() for parent in self.parents]
+        briefing = None if self.briefing is None else self.briefing.to_data()
+        return {**_fields(self), "parents": parents, "briefing": briefing}
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         """Read what :meth:`to_data` wrote."""
         parents = tuple(Program.from_data(parent) for parent in data["parents"])
         texts = {name: tuple(data[name]) for name in ("inspirations", "exclude")}
-        return cls(**{**data, **texts, "parents": parents})
+        told = data.get("briefing")
+        briefing = None if told is None else Briefing.from_data(told)
+        return cls(**{**data, **texts, "parents": parents, "briefing": briefing})
 
     def digest(self) -> str:
         """16 hexadecimal digits of everything in it but the epoch."""
         parents = [[parent.id, parent.src] for parent in self.parents]
-        rest = [self.n, self.seed, sorted(self.weights.items()), self.inspirations, self.exclude]
-        return _digest([self.KIND, parents, rest])
+        rest: list[Any] = [self.n, self.seed, sorted(self.weights.items()), self.inspirations, self.exclude]
+        rest += [self.island] if self.island else []  # as it was digested before there were islands
+        told = [] if self.briefing is None else [self.briefing.to_data()]
+        return _digest([self.KIND, parents, rest, *told])
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +142,7 @@ class Observation:
         tokens: LLM tokens that it took.
         usd: money that it took.
         wall: seconds by phase, such as ``mutate`` and ``execute``.
+        cpu: CPU seconds by phase, of the handlers; candidates are not in it.
     """
 
     outcome: Outcome
@@ -141,6 +159,7 @@ class Observation:
     tokens: int = 0
     usd: float = 0.0
     wall: Mapping[str, float] = field(default_factory=dict)
+    cpu: Mapping[str, float] = field(default_factory=dict)
 
     def failed(self, outcome: Outcome, reason: str) -> Observation:
         """The same with another outcome, and so without measurements."""
@@ -192,6 +211,7 @@ class Judgement:
         confirmation: it answers a :class:`Confirm`.
         accepted: it entered the archive.
         gain: by how much the best screened fitness rose.
+        island_gain: by how much that of the candidate's island rose.
         new_best: it is the new confirmed best.
     """
 
@@ -200,6 +220,7 @@ class Judgement:
     confirmation: bool = False
     accepted: bool = False
     gain: float = 0.0
+    island_gain: float = 0.0
     new_best: bool = False
 
 

@@ -13,6 +13,7 @@ from peagen_ray.evolution.events import Event, Kind
 from peagen_ray.evolution.ledger import Ledger, Position, read
 from peagen_ray.evolution.program import Outcome
 from peagen_ray.evolution.questions import Observation, Question
+from peagen_ray.evolution.selectors.choice import Choice
 from peagen_ray.evolution.stopping import StopReason
 
 
@@ -48,7 +49,9 @@ def relive(event: Event, engine: Engine) -> Question | None:
             told = engine.tell(event.n, events.observation(event), event.time_s, epoch=event.epoch)
             _compare(event, "answer taken", True, told)
         case Kind.DROP:
-            spent = Observation(Outcome.LOST, tokens=event.tokens, usd=event.usd, wall=event.wall)
+            spent = Observation(
+                Outcome.LOST, event.reason, tokens=event.tokens, usd=event.usd, wall=event.wall
+            )
             told = engine.tell(event.n, spent, event.time_s, epoch=event.epoch)
             _compare(event, "answer taken", False, told)
         case Kind.STOP:
@@ -57,9 +60,9 @@ def relive(event: Event, engine: Engine) -> Question | None:
                 raise _divergence(event, "stops", event.reason, "no such reason")
             engine.stop(known, event.time_s)
         case Kind.RESUME:
-            engine.resume(event.time_s)
+            engine.resume(event.time_s, Choice(**event.detail) if event.detail else None)
             _compare(event, "epoch", event.epoch, engine.epoch)
-        case Kind.FINAL:
+        case Kind.FINAL | Kind.LEASE:
             pass
     return None
 

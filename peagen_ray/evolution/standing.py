@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import math
+import random
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
 from peagen_ray.errors import EvolutionError
-from peagen_ray.evolution.archive import EvoDB, Insertion, fitness_of
+from peagen_ray.evolution.archipelago import Archipelago, Arrival
+from peagen_ray.evolution.archive import EvoDB
 from peagen_ray.evolution.bandit import OperatorCredits
+from peagen_ray.evolution.briefing import Briefing, Story
 from peagen_ray.evolution.events import printable
-from peagen_ray.evolution.program import Binning, Outcome, Program
+from peagen_ray.evolution.program import Outcome, Program
 from peagen_ray.evolution.questions import Confirm, Judgement, Mutate, Observation, Question
+from peagen_ray.evolution.ranking import fitness_of
+from peagen_ray.evolution.settings import EngineSettings
 
 EXCLUDED: Final = 200
 """Fingerprints of a parent's latest children that its next question excludes."""
@@ -59,12 +64,11 @@ class Standing:
     """Takes observations one by one, in the order in which the engine applies them.
 
     Args:
-        binning: widths of the archive's cells.
-        margin: fitness by which a screened program must exceed the confirmed best to be confirmed, and
-            its parent to count as a gain.
+        settings: of the archives, and ``confirm_margin``, by which a program must exceed its parent to count
+            as a gain, too.
 
     Attributes:
-        db: the archive, of screened and of confirmed fitness.
+        isles: the archives, of screened and of confirmed fitness.
         best: the fittest confirmed program.
         credits: what each operator has come to.
         verdicts: what became of each fingerprint.
@@ -72,30 +76,41 @@ class Standing:
         tally: the other counts.
     """
 
-    def __init__(self, binning: Binning, margin: float) -> None:
-        self.db = EvoDB(binning)
+    def __init__(self, settings: EngineSettings) -> None:
+        self.isles = Archipelago(settings)
+        self._story = Story(settings.moves, scored=settings.scored) if settings.moves else None
         self.best: Program | None = None
         self.credits = OperatorCredits()
         self.verdicts: dict[str, Verdict] = {}
         self.outcomes: Counter[Outcome] = Counter()
         self.tally = Tally()
-        self._margin = margin
+        self._margin = settings.confirm_margin
         self._tried: dict[int, deque[str]] = {}
         self._attempts: dict[int, int] = {}
         self._screened: float | None = None
 
     def seed(self, program: Program) -> Judgement:
         """Take in a program that the run starts from."""
-        program = self.db.placed(program)
+        program = self.isles.placed(program)
         self._judge(program)
-        insertion = self._insert(program)
-        rose = insertion.accepted and program.confirmed and self._raise_best(program)
-        return Judgement(program.id, program, accepted=insertion.accepted, new_best=rose)
+        accepted = self._settle(self.isles.insert_everywhere(program))
+        rose = accepted and program.confirmed and self._raise_best(program)
+        return Judgement(program.id, program, accepted=accepted, new_best=rose)
 
     def excluded(self, program: Program) -> tuple[str, ...]:
         """Fingerprints not worth proposing from this parent: its own, and its latest children's."""
         own = (program.fingerprint,) if program.fingerprint else ()
         return (*own, *self._tried.get(program.id, ()))
+
+    def brief(
+        self, db: EvoDB, parent: Program, inspirations: Sequence[str], rng: random.Random
+    ) -> Briefing | None:
+        """What a model is to be told with a question about that parent; None in a run that asks none."""
+        if self._story is None:
+            return None
+        ids = [db.id_of(text) for text in inspirations]
+        shown = [None if each is None else db.get(each) for each in ids]
+        return self._story.brief(parent, shown, rng.getrandbits(53))
 
     def contender(self) -> Program | None:
         """The program to confirm next: the fittest, if it beats by the margin what is known to be true.
@@ -103,7 +118,7 @@ class Standing:
         That is the confirmed best, and the fittest that screening made of a program that was confirmed: where
         screening flatters, it flatters every program, and each would be confirmed in turn.
         """
-        leader = self.db.best
+        leader = self.isles.best
         if leader is None or leader.confirmed:
             return None
         known = [] if self.best is None else [fitness_of(self.best)]
@@ -149,14 +164,28 @@ class Standing:
         if seen.outcome is not Outcome.DUPLICATE and seen.fingerprint in self.verdicts:
             seen = seen.failed(Outcome.DUPLICATE, f"same as {self.verdicts[seen.fingerprint].n}")
         self.outcomes[seen.outcome] += 1
-        program = self.db.placed(_child(question, seen))
+        program = self.isles.placed(_child(question, seen))
         self._judge(program)
-        insertion = self._insert(program)
+        arrival = self.isles.insert(program, question.island)
+        accepted = self._settle([arrival])
         self._remember(question.parent, seen.fingerprint)
-        self._credit(seen.operator, question.parent, program, insertion)
-        self.tally.accepted += insertion.accepted
+        reward = self._credit(seen.operator, question.parent, program, arrival)
+        if self._story is not None and question.briefing is not None and question.parent.id in self.isles:
+            self._story.tell(
+                question.briefing.move, question.parent, program, reward=reward, tokens=seen.tokens
+            )
+        self.tally.accepted += accepted
         rose = program.confirmed and self._raise_best(program)
-        return Judgement(question.n, program, accepted=insertion.accepted, gain=insertion.gain, new_best=rose)
+        if self.isles.turn(question.island, self.tally.told):
+            self._forget_the_gone()
+        return Judgement(
+            question.n,
+            program,
+            accepted=accepted,
+            gain=arrival.gain,
+            island_gain=arrival.insertion.gain,
+            new_best=rose,
+        )
 
     def confirmation(self, question: Confirm, seen: Observation) -> Judgement:
         """Judge the answer to a :class:`Confirm`."""
@@ -164,12 +193,14 @@ class Standing:
         program = question.program
         if seen.outcome is Outcome.OK:
             self._flattered(fitness_of(program), seen)
-            program = self.db.placed(_measured(program, seen))
-            insertion = self._insert(program)
+            program = self.isles.placed(_measured(program, seen))
+            arrivals = self.isles.remeasure(program)
+            accepted = self._settle(arrivals)
             rose = self._raise_best(program)
             if not rose:
                 self._refute(program, Outcome.REFUTED)
-            return Judgement(question.n, program, True, insertion.accepted, insertion.gain, rose)
+            gain = max(arrival.gain for arrival in arrivals)
+            return Judgement(question.n, program, True, accepted, gain, new_best=rose)
         self._attempts[program.id] = question.attempt
         if seen.outcome is not Outcome.LOST or question.attempt >= CONFIRM_ATTEMPTS:
             self._evict(program.id)
@@ -203,19 +234,27 @@ class Standing:
         if program.fingerprint:
             self.verdicts[program.fingerprint] = Verdict(program.id, outcome)
 
-    def _insert(self, program: Program) -> Insertion:
-        insertion = self.db.insert(program)
-        if insertion.dropped is not None:
-            self._forget(insertion.dropped)
-        return insertion
+    def _settle(self, arrivals: list[Arrival]) -> bool:
+        """Forget what had to leave for these programs; whether one of them was accepted."""
+        for arrival in arrivals:
+            gone = arrival.insertion.dropped
+            if gone is not None and gone not in self.isles:
+                self._forget(gone)
+        return any(arrival.insertion.accepted for arrival in arrivals)
 
     def _evict(self, program_id: int) -> None:
-        self.db.evict(program_id)
+        self.isles.evict(program_id)
         self._forget(program_id)
+
+    def _forget_the_gone(self) -> None:
+        for program_id in [n for n in {**self._tried, **self._attempts} if n not in self.isles]:
+            self._forget(program_id)
 
     def _forget(self, program_id: int) -> None:
         self._tried.pop(program_id, None)
         self._attempts.pop(program_id, None)
+        if self._story is not None:
+            self._story.forget(program_id)
 
     def _raise_best(self, program: Program) -> bool:
         if program.fitness is None:
@@ -224,27 +263,31 @@ class Standing:
             return False
         self.best = program
         self.tally.stale_from = self.tally.told
+        if self._story is not None:
+            self._story.rose(program)
         return True
 
     def _remember(self, parent: Program, fingerprint: str) -> None:
-        if fingerprint and parent.id in self.db:
+        if fingerprint and parent.id in self.isles:
             tried = self._tried.setdefault(parent.id, deque(maxlen=EXCLUDED))
             if fingerprint not in tried:
                 tried.append(fingerprint)
 
-    def _credit(self, operator: str, parent: Program, program: Program, insertion: Insertion) -> None:
+    def _credit(self, operator: str, parent: Program, program: Program, arrival: Arrival) -> float:
         gain = 0.0
         if program.fitness is not None and parent.fitness is not None:
             gain = program.fitness - parent.fitness
-        reward = _ENTERED if insertion.accepted else 0.0
+        accepted = arrival.insertion.accepted
+        reward = _ENTERED if accepted else 0.0
         if gain >= self._margin:
-            reward = _RAISED_BEST if insertion.gain >= self._margin else _BEAT_PARENT
-        self.credits.tell(operator, reward, accepted=insertion.accepted, gain=gain)
+            reward = _RAISED_BEST if arrival.gain >= self._margin else _BEAT_PARENT
+        self.credits.tell(operator, reward, accepted=accepted, gain=gain)
+        return reward
 
     def state(self) -> dict[str, Any]:
         """All of it, JSON-able."""
         return {
-            "db": self.db.state(),
+            "isles": self.isles.state(),
             "best": None if self.best is None else self.best.to_data(),
             "credits": self.credits.state(),
             "verdicts": [[fingerprint, *verdict] for fingerprint, verdict in self.verdicts.items()],
@@ -253,11 +296,12 @@ class Standing:
             "tried": [[program_id, list(tried)] for program_id, tried in self._tried.items()],
             "attempts": list(self._attempts.items()),
             "screened": self._screened,
+            "story": None if self._story is None else self._story.state(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take up what :meth:`state` described."""
-        self.db = EvoDB.from_state(state["db"])
+        self.isles.restore(state["isles"])
         self.best = None if state["best"] is None else Program.from_data(state["best"])
         self.credits.restore(state["credits"])
         self.verdicts = {found: Verdict(n, Outcome(outcome)) for found, n, outcome in state["verdicts"]}
@@ -266,6 +310,8 @@ class Standing:
         self._tried = {program_id: deque(tried, maxlen=EXCLUDED) for program_id, tried in state["tried"]}
         self._attempts = dict(state["attempts"])
         self._screened = state["screened"]
+        if self._story is not None:
+            self._story.restore(state["story"])
 
 
 def _child(question: Mutate, seen: Observation) -> Program:

@@ -15,6 +15,8 @@ class StopReason(StrEnum):
     NO_IMPROVE = "no_improve"
     BUDGET_TOKENS = "budget_tokens"
     BUDGET_USD = "budget_usd"
+    LLM_REFUSED = "llm_refused"
+    """Every language model refuses us for a reason that time does not mend."""
     RUN_TIMEOUT = "run_timeout"
     INTERRUPTED = "interrupted"
     """The person asked for it."""

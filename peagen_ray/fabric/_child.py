@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from peagen_ray.errors import PluginError
+from peagen_ray.fabric.gpus import gpus_of
 from peagen_ray.fabric.run import MESSAGE_LIMIT, build, failure_of, handle, wire_form
 from peagen_ray.handler import Confinement, HandlerContext
 from peagen_ray.launcher import framing
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.task import Result, Task
+
+BEGUN: Final = b"begun"
+"""What a one-shot process says when it has its order, before it does anything about it."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +33,8 @@ class Order:
         offered: capability tags that are offered here.
         timeout: seconds that the task may take.
         confinement: how the worker keeps untrusted code.
+        cache: the worker's directory for what can be made again, if it has one.
+        environment: variables to set before the handler is made.
     """
 
     handler: str
@@ -35,6 +43,22 @@ class Order:
     offered: frozenset[str]
     timeout: float
     confinement: Confinement
+    cache: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+    def context(self, scratch: Path, launcher: Launcher) -> HandlerContext:
+        """What the handler may know of where it runs."""
+        return HandlerContext(
+            scratch,
+            self.worker,
+            self.offered,
+            launcher,
+            self.timeout,
+            self.confinement,
+            self.cache,
+            environment=self.environment,
+            gpus=gpus_of(self.environment),
+        )
 
     def to_wire(self) -> bytes:
         """The order as JSON."""
@@ -42,6 +66,8 @@ class Order:
             "worker": self.worker,
             "offered": sorted(self.offered),
             "timeout": self.timeout,
+            "cache": str(self.cache) if self.cache else None,
+            "environment": dict(self.environment),
         }
         rest["confinement"] = asdict(self.confinement)
         return json.dumps({"handler": self.handler, "task": self.task.to_wire().decode(), **rest}).encode()
@@ -52,21 +78,27 @@ class Order:
         fields = json.loads(message)
         task, offered = Task.from_wire(fields.pop("task")), frozenset(fields.pop("offered"))
         confinement = Confinement.from_wire(fields.pop("confinement"))
-        return cls(task=task, offered=offered, confinement=confinement, **fields)
+        cache = fields.pop("cache")
+        return cls(
+            task=task,
+            offered=offered,
+            confinement=confinement,
+            cache=Path(cache) if cache else None,
+            **fields,
+        )
 
 
 def main(channel: socket.socket, launcher: Launcher) -> None:
-    """Receive an order, carry it out, and answer with the Result."""
+    """Receive an order, say that it has begun, carry it out, and answer with the Result."""
     order = Order.from_wire(framing.receive(channel, MESSAGE_LIMIT))
+    framing.send(channel, BEGUN)
     framing.send(channel, wire_form(order.task, _carry_out(order, launcher)))
 
 
 def _carry_out(order: Order, launcher: Launcher) -> Result:
     try:
+        os.environ.update(order.environment)
         handler = build(order.handler)
-    except PluginError as error:
+    except (PluginError, ValueError) as error:  # a name or a value that no variable can have
         return failure_of(order.task, error)
-    context = HandlerContext(
-        Path.cwd(), order.worker, order.offered, launcher, order.timeout, order.confinement
-    )
-    return handle(handler, order.task, context)
+    return handle(handler, order.task, order.context(Path.cwd(), launcher))

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NamedTuple, Protocol
 
-from peagen_ray.launcher.client import Child
+
+class Interruptible(Protocol):
+    """What can be ended from another thread, such as a process."""
+
+    def interrupt(self) -> None:
+        """End it; returns at once."""
+
+
+class _Call(NamedTuple):
+    """A function that ends something."""
+
+    interrupt: Callable[[], object]
 
 
 class Interrupt:
-    """Kills the process that it covers, now or as soon as there is one. Any thread may fire it."""
+    """Ends what it covers, such as a process, now or as soon as there is something. Any thread may fire it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._child: Child | None = None
+        self._child: Interruptible | _Call | None = None
         self._fired = False
 
     @property
@@ -23,15 +35,15 @@ class Interrupt:
         return self._fired
 
     def fire(self) -> None:
-        """Kill what is covered, and whatever will be."""
+        """End what is covered, and whatever will be."""
         with self._lock:
             self._fired = True
             if self._child is not None:
                 self._child.interrupt()
 
     @contextmanager
-    def covering(self, child: Child) -> Iterator[None]:
-        """Within the block, :meth:`fire` kills ``child``."""
+    def covering(self, child: Interruptible | _Call) -> Iterator[None]:
+        """Within the block, :meth:`fire` ends ``child``."""
         with self._lock:
             self._child = child
             if self._fired:
@@ -41,3 +53,9 @@ class Interrupt:
         finally:
             with self._lock:
                 self._child = None
+
+    @contextmanager
+    def calling(self, end: Callable[[], object]) -> Iterator[None]:
+        """Within the block, :meth:`fire` calls ``end``."""
+        with self.covering(_Call(end)):
+            yield

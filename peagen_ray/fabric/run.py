@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import json
+import math
 import traceback
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
+from peagen_ray.about import About, inherited
 from peagen_ray.errors import (
     BrokerUnavailable,
     EnvelopeError,
@@ -65,6 +69,18 @@ def handle(handler: TaskHandler, task: Task, context: HandlerContext) -> Result:
     return result.model_copy(update={"attempts": max(1, task.attempts)})
 
 
+def timeout_of(task: Task, otherwise: float) -> float:
+    """Seconds that the task may take: what its payload says under ``timeout``, or ``otherwise``.
+
+    Raises:
+        EnvelopeError: what the payload says is no length of time.
+    """
+    timeout = task.payload.get("timeout", otherwise)
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 < timeout < math.inf:
+        raise EnvelopeError(f"its timeout is {timeout!r}, not seconds", subject=f"task {task.id}")
+    return float(timeout)
+
+
 def failure_of(task: Task, error: BaseException) -> Result:
     """The ``error`` Result for what was raised in place of a Result."""
     return Result.failure(
@@ -75,6 +91,37 @@ def failure_of(task: Task, error: BaseException) -> Result:
         error_type=type(error).__name__,
         traceback="".join(traceback.format_exception(error))[-_TRACEBACK_LIMIT:],
     )
+
+
+def split(result: Result, parent: Task | None) -> tuple[Result, list[Task]]:
+    """The Result without its follow-up tasks, and these, which are about what the parent is about.
+
+    Raises:
+        EnvelopeError: they are no tasks.
+    """
+    data: dict[str, Any] = dict(result.data)
+    spawn = data.pop("spawn", [])
+    if not isinstance(spawn, list):
+        raise EnvelopeError("the follow-up tasks are no list", subject=f"result of {result.task_id}")
+    above = parent.payload if parent is not None else {}
+    tasks = [_follow_up(Task.from_wire(json.dumps(fields)), above) for fields in spawn]
+    return result.model_copy(update={"data": data}), tasks
+
+
+def _follow_up(task: Task, above: Mapping[str, Any]) -> Task:
+    return task.model_copy(update={"payload": inherited(task.payload, above)})
+
+
+def ids_of(task: Task) -> dict[str, Any]:
+    """The ids that a line of a log has which is about a task."""
+    about = About.of(task.payload)
+    return {"run": about.run, "task": task.id, "candidate": about.candidate}
+
+
+def instead_of(result: Result, failure: Result) -> Result:
+    """The failure, with what the Result says of how it came about."""
+    kept = {key: result.data[key] for key in ("provenance", "usage", "output") if key in result.data}
+    return failure.model_copy(update={"data": {**failure.data, **kept}})
 
 
 def wire_form(task: Task, result: Result) -> bytes:

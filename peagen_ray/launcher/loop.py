@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from peagen_ray.errors import LaunchError
+from peagen_ray.errors import LackingLayer, LaunchError
 from peagen_ray.launcher import child
 from peagen_ray.launcher.burial import Sweeper, bury, execute_will
 from peagen_ray.launcher.jail.cgroup import Group
@@ -118,7 +118,7 @@ class Loop:
                     raise LaunchError(f"a request comes with {_FDS} descriptors")
                 self._fork(SpawnSpec.from_wire(message), connection, fds, base)
             except (LaunchError, OSError) as error:
-                _tell(connection, {"error": str(error)})
+                _tell(connection, _refusal(error))
                 connection.close()
         for fd in fds[1:]:
             os.close(fd)
@@ -201,6 +201,12 @@ def _receive(base: socket.socket) -> tuple[bytes, list[int]]:
     except ConnectionError:
         return b"", []
     return message, fds
+
+
+def _refusal(error: LaunchError | OSError) -> dict[str, Any]:
+    if isinstance(error, LackingLayer):
+        return {"error": error.what, "hint": error.hint, "lacking": True}
+    return {"error": str(error)}
 
 
 def _hung_up(connection: socket.socket) -> bool:

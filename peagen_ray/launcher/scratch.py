@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import tempfile
 import uuid
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -28,6 +31,63 @@ def scratch_directory(root: Path | None = None, prefix: str = "peagen-") -> Iter
         remove_tree(directory)
 
 
+class ScratchPool:
+    """Scratch directories for what leaves nothing behind: one that is empty again is handed out once more.
+
+    Making and removing a directory may cost more than all else that a small task does. Any thread may use it.
+
+    Args:
+        root: where to make them; by default where temporary files go.
+        prefix: what their names begin with.
+    """
+
+    def __init__(self, root: Path | None = None, prefix: str = "peagen-") -> None:
+        self._root = root
+        self._prefix = prefix
+        self._free: list[Path] = []
+        weakref.finalize(self, _remove_all, self._free)
+
+    @contextmanager
+    def directory(self) -> Iterator[Path]:
+        """An empty directory, as :func:`scratch_directory` gives one; what is left in it is removed."""
+        try:
+            directory = self._free.pop()
+        except IndexError:
+            directory = Path(tempfile.mkdtemp(prefix=self._prefix, dir=self._root))
+        try:
+            yield directory
+        finally:
+            if _is_as_new(directory):
+                self._free.append(directory)
+            else:
+                _remove(directory)
+
+
+def _remove(directory: Path) -> None:
+    """Remove what a block has made of its directory."""
+    if directory.is_symlink() or directory.is_file():
+        directory.unlink()
+    elif directory.exists():
+        remove_tree(directory)
+
+
+def _is_as_new(directory: Path) -> bool:
+    """Whether it is there, there is nothing in it, and nobody has changed who may enter it."""
+    try:
+        if directory.lstat().st_mode != stat.S_IFDIR | stat.S_IRWXU:
+            return False
+        with os.scandir(directory) as entries:
+            return next(entries, None) is None
+    except OSError:
+        return False
+
+
+def _remove_all(directories: list[Path]) -> None:
+    for directory in directories:
+        with suppress(OSError):
+            directory.rmdir()
+
+
 def remove_tree(root: Path) -> None:
     """Remove a directory and all in it, whatever was done to make that hard.
 
@@ -38,6 +98,9 @@ def remove_tree(root: Path) -> None:
     Raises:
         OSError: something cannot be removed, such as a file of another user's.
     """
+    with suppress(OSError):
+        root.rmdir()  # most are empty
+        return
     mark, number = uuid.uuid4().hex, count()
     waiting = [root]
     with suppress(FileNotFoundError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from itertools import chain
 from typing import Any
@@ -31,14 +31,16 @@ class Lane:
         self.unserved_since: float | None = None
         self.missing: tuple[str, ...] = ()
 
-    def met(self, missing: tuple[str, ...], now: float) -> None:
-        """A consumer came that lacks those tags, or none."""
+    def met(self, missing: tuple[str, ...], now: float) -> bool:
+        """A consumer came that lacks those tags, or none; whether that changed anything."""
+        before = self.unserved_since, self.missing
         if not missing:
             self.unserved_since, self.missing = None, ()
-            return
-        if self.unserved_since is None:
+        elif self.unserved_since is None:
             self.unserved_since, self.missing = now, missing
-        self.missing = min(self.missing, missing, key=len)
+        else:
+            self.missing = min(self.missing, missing, key=_few)
+        return before != (self.unserved_since, self.missing)
 
     def due(self, patience: float) -> float | None:
         """When patience with the first task ends; None while the lane is served."""
@@ -54,6 +56,7 @@ class Lanes:
         self._lanes: OrderedDict[str, Lane] = OrderedDict()
         self._kinds: Counter[tuple[str, TaskKind]] = Counter()
         self._size = 0
+        self.noted = 0
 
     def __len__(self) -> int:
         return self._size
@@ -96,10 +99,10 @@ class Lanes:
             yield record
 
     def meet(self, consumers: Iterable[frozenset[str] | None], now: float) -> None:
-        """Note which lanes the consumers, taken one by one, leave unserved."""
+        """Note which lanes the consumers, taken one by one, leave unserved; ``noted`` counts what is new."""
         offers = list(consumers)
         for lane in self._lanes.values():
-            lane.met(min((_lacks(lane, offered) for offered in offers), key=len), now)
+            self.noted += lane.met(min((_lacks(lane, offered) for offered in offers), key=_few), now)
 
     def overdue(self, patience: float, now: float) -> Iterator[tuple[Record, tuple[str, ...]]]:
         """Take out the tasks with which patience has ended, each with the tags that were missing."""
@@ -117,6 +120,10 @@ class Lanes:
     def unserved(self) -> dict[str, tuple[str, ...]]:
         """The tags that were missing, by lane."""
         return {name: lane.missing for name, lane in self._lanes.items() if lane.missing}
+
+    def contents(self) -> Iterator[tuple[str, Collection[Record]]]:
+        """The waiting tasks of each lane."""
+        return ((name, lane.records.values()) for name, lane in self._lanes.items())
 
     def depth(self) -> Counter[tuple[str, TaskKind]]:
         """Tasks by lane and kind."""
@@ -147,6 +154,10 @@ class Lanes:
                 self.add(records[task_id])
             lane = self._lanes[entry["name"]]
             lane.unserved_since, lane.missing = entry["since"], tuple(entry["missing"])
+
+
+def _few(tags: tuple[str, ...]) -> tuple[int, tuple[str, ...]]:
+    return len(tags), tags
 
 
 def _lacks(lane: Lane, offered: frozenset[str] | None) -> tuple[str, ...]:

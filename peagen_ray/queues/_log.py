@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from peagen_ray.errors import QueueError, ResultExpired
@@ -28,6 +28,10 @@ class ResultLog:
         self._expired = 0
         self.last = 0
 
+    def bound(self, kept: int, age: float) -> None:
+        """Keep so many, for so long, from now on."""
+        self._kept, self._age = kept, age
+
     def __len__(self) -> int:
         return len(self._entries)
 
@@ -40,6 +44,10 @@ class ResultLog:
     def get(self, number: int) -> Result:
         """A Result that is kept."""
         return self._entries[number][0]
+
+    def kept(self) -> Collection[tuple[Result, float]]:
+        """The Results that are kept, each with the time when it was published."""
+        return self._entries.values()
 
     def supersede(self, number: int) -> None:
         """Take a Result back: it does not count as expired."""

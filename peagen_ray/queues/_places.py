@@ -42,9 +42,20 @@ class Places:
         self.dead: OrderedDict[str, Record] = OrderedDict()
         self.log = ResultLog(results_kept, results_age)
         self.readied = 0
+        self._moves = 0
 
     def __getitem__(self, task_id: str) -> Record:
         return self._records[task_id]
+
+    @property
+    def changes(self) -> int:
+        """Grows whenever something changed, but for Results that expired."""
+        return self._moves + self.lanes.noted + self.log.last
+
+    def bound(self, results_kept: int, results_age: float) -> None:
+        """Keep so many Results, for so long, from now on."""
+        self._kept, self._age = results_kept, results_age
+        self.log.bound(results_kept, results_age)
 
     def __contains__(self, task_id: str) -> bool:
         return task_id in self._records or task_id in self._expired
@@ -120,6 +131,7 @@ class Places:
 
     def renew(self, record: Record, now: float) -> None:
         """The worker was heard of."""
+        self._moves += 1
         record.held.heard_at = now
         self.leases.set(record.id, record.held.until)
         if record.id in self._popped:
@@ -143,6 +155,10 @@ class Places:
         self.dead[record.id] = record
         self._publish(record, result, now)
 
+    def recall(self, record: Record) -> None:
+        """Into the dead-letter queue, from the letter of another queue."""
+        self._records[record.id] = self.dead[record.id] = record
+
     def revive(self, record: Record, now: float) -> None:
         """From the dead-letter queue to its lane; the Result is taken back."""
         if record.published is not None:
@@ -165,6 +181,7 @@ class Places:
         self._publish(record, result, now)
 
     def _leave(self, record: Record, state: State, now: float) -> None:
+        self._moves += 1
         match record.state:
             case State.WAITING:
                 self.lanes.discard(record)
@@ -227,20 +244,23 @@ class Places:
         """The JSON form; the inverse of :meth:`load`."""
         return {
             "era": self._era,
+            "tokens": self._tokens,
             "records": [record.dump() for record in self._records.values()],
             "lanes": self.lanes.dump(),
             "delayed": list(self.delayed),
+            "leases": list(self.leases),
+            "popped": list(self._popped),
             "dead": list(self.dead),
             "released": list(self._released),
             "expired": list(self._expired),
             "log": self.log.dump(),
         }
 
-    def load(self, dumped: dict[str, Any], now: float) -> None:
-        """Fill these places, which are empty; the leases start afresh, the tokens in a new era."""
+    def load(self, dumped: dict[str, Any]) -> None:
+        """Fill these places, which are empty."""
         if self._records or self._expired:
             raise QueueError("only a new queue can be restored")
-        self._era = dumped["era"] + 1
+        self._era, self._tokens = dumped["era"], dumped["tokens"]
         self._records = {entry["id"]: Record.load(entry) for entry in dumped["records"]}
         self.lanes.load(dumped["lanes"], self._records)
         self.dead.update((task_id, self._records[task_id]) for task_id in dumped["dead"])
@@ -248,8 +268,14 @@ class Places:
         self._expired.update(dict.fromkeys(dumped["expired"]))
         self.log.load(dumped["log"])
         for task_id in dumped["delayed"]:
-            self.delayed.set(task_id, self._records[task_id].due or now)
-        for record in self._records.values():
-            if record.lease:
-                record.lease.heard_at = now
-                self._held(record)
+            self.delayed.set(task_id, self._records[task_id].due or 0.0)
+        for task_id in dumped["leases"]:
+            self._held(self._records[task_id])
+        for task_id in dumped["popped"]:
+            self._popped.move_to_end(task_id)
+
+    def refresh(self, now: float) -> None:
+        """The leases start afresh, in the order in which they would have lapsed; the tokens in a new era."""
+        self._era, self._tokens = self._era + 1, 0
+        for task_id in list(self.leases):
+            self.renew(self._records[task_id], now)

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from peagen_ray.queues.model import Attempt, State, TaskInfo, lane_of
+from peagen_ray.queues.model import Attempt, DeadTask, State, TaskInfo, lane_of
 from peagen_ray.task import Result, Task, TaskKind
 
 HISTORY: Final = 10
@@ -30,6 +30,7 @@ class Lease:
         started_at: when the run started.
         length: seconds that each renewal adds.
         heard_at: when the worker was last heard of.
+        begun: whether the run has begun, and is counted.
     """
 
     token: str
@@ -38,6 +39,7 @@ class Lease:
     started_at: float
     length: float
     heard_at: float
+    begun: bool = True
 
     @property
     def until(self) -> float:
@@ -81,6 +83,14 @@ class Record:
         """The record of a task that is new here; runs are counted from zero."""
         fresh = task.model_copy(update={"attempts": 0}) if task.attempts else task
         return cls(task.id, fresh, task.kind, State.WAITING, now)
+
+    @classmethod
+    def of_dead(cls, dead: DeadTask) -> Record:
+        """The record of a dead letter whose Result is not kept."""
+        assert dead.task is not None
+        record = cls(dead.id, dead.task, dead.task.kind, State.DEAD, dead.died_at, reason=dead.reason)
+        record.history.extend(dead.history)
+        return record
 
     @property
     def open(self) -> Task:

@@ -17,6 +17,7 @@ from peagen_ray.queues.model import (
     RENEW_S,
     Attempt,
     Claim,
+    Completion,
     DeadTask,
     State,
     TaskInfo,
@@ -32,6 +33,7 @@ __all__ = [
     "RENEW_S",
     "Attempt",
     "Claim",
+    "Completion",
     "DeadTask",
     "State",
     "TaskInfo",
@@ -68,7 +70,7 @@ class TaskQueue(ABC):
     six know a task by its id, so the handle remembers which claim is meant: acknowledge through the
     handle, and best on the thread, that popped.
 
-    Errors: ``BrokerUnavailable`` from every method of a provider that has a broker; ``QueueError``
+    Errors: ``BrokerUnavailable`` from every method of a provider that has a broker; ``QueueClosed``
     once the queue is closed.
     """
 
@@ -83,7 +85,9 @@ class TaskQueue(ABC):
         Args:
             url: where it is; "" where the provider needs no address.
             options: every provider takes those of
-                :class:`~peagen_ray.queues.stub.StubQueue`, except ``clock``, with these names.
+                :class:`~peagen_ray.queues.stub.StubQueue`, except ``clock`` and ``letters``, with these
+                names. Of ``broker_timeout``, ``prefix``, ``replicas``, ``username``, ``password`` and
+                ``letters`` a configuration gives it those that its ``__init__`` names.
 
         Raises:
             ConfigError: the address is not one of this provider's.
@@ -184,8 +188,9 @@ class TaskQueue(ABC):
         timeout: float | None = 0.0,
         *,
         lease: float = LEASE_S,
+        begin: bool = True,
     ) -> list[Claim]:
-        """Take up to ``limit`` tasks whose tags are all offered; their runs are counted now.
+        """Take up to ``limit`` tasks whose tags are all offered.
 
         Lapsed leases are taken back first. A lane that other consumers meet for ``patience`` seconds,
         while none that covers it claims or holds a task, goes to the dead-letter queue, which names
@@ -197,9 +202,21 @@ class TaskQueue(ABC):
             limit: how many at most, from 1.
             timeout: seconds to wait for the first; None waits as long as it takes.
             lease: seconds for which the claim holds; renew it with :meth:`extend`.
+            begin: their runs begin, and count, now. Otherwise :meth:`begin` says when: a consumer that
+                vanishes before has cost its tasks no run.
 
         Returns:
             The claims; empty if there was nothing in time, or the queue was closed.
+        """
+
+    @abstractmethod
+    def begin(self, claim: Claim) -> Claim | None:
+        """The run of a claimed task begins, and counts; the lease is renewed. Twice is harmless.
+
+        A task that is completed or fails without it has begun too.
+
+        Returns:
+            The claim, with the run counted in its task's ``attempts``; None when it is no longer ours.
         """
 
     @abstractmethod
@@ -255,7 +272,41 @@ class TaskQueue(ABC):
     def _pop(self, timeout: float | None) -> Claim | None:
         """Claim a task of any lane, with a lease of ``idle_ms`` that binds no owner."""
 
+    # ---- many at once -------------------------------------------------------------------------
+
+    def enqueue_all(self, tasks: Sequence[Task]) -> None:
+        """What :meth:`enqueue` does with each, in order, in fewer steps where the provider can.
+
+        If it raises, those before some task are accepted and the others are not; doing it again is
+        harmless.
+        """
+        for task in tasks:
+            self.enqueue(task)
+
+    def begin_all(self, claims: Sequence[Claim]) -> list[Claim | None]:
+        """What :meth:`begin` says of each, in fewer steps where the provider can."""
+        return [self.begin(claim) for claim in claims]
+
+    def extend_all(self, claims: Sequence[Claim]) -> list[bool]:
+        """What :meth:`extend` says of each, in fewer steps where the provider can."""
+        return [self.extend(claim) for claim in claims]
+
+    def complete_all(self, done: Sequence[Completion]) -> list[bool]:
+        """What :meth:`complete` says of each, in order, in fewer steps where the provider can.
+
+        Each task is completed in one atomic step of its own.
+        """
+        return [self.complete(*each) for each in done]
+
     # ---- reading ------------------------------------------------------------------------------
+
+    @abstractmethod
+    def claimed_count(self) -> int:
+        """Tasks that workers have, those of lapsed leases included until somebody takes them back."""
+
+    @abstractmethod
+    def dead_count(self) -> int:
+        """Tasks in the dead-letter queue."""
 
     @abstractmethod
     def results_since(
@@ -294,6 +345,13 @@ class TaskQueue(ABC):
 
         Events: ``acked``, ``dead``, ``retried``, ``given back``, ``reclaimed``, ``cancelled``, ``stale``.
         """
+
+    def held_bytes(self) -> Mapping[str, int]:
+        """About how many bytes each stream holds; streams that hold nothing are left out.
+
+        Streams: ``tasks``, ``tasks.<lane>``, ``results``, ``dead``. Empty where a provider or its broker does not say.
+        """
+        return {}
 
     @abstractmethod
     def inspect(self, task_id: str) -> TaskInfo | None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain, islice
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from peagen_ray.errors import QueueError, QueueFull
 from peagen_ray.lifecycle import (
@@ -22,7 +22,8 @@ from peagen_ray.lifecycle import (
 )
 from peagen_ray.queues._places import Places
 from peagen_ray.queues._record import Lease, Record
-from peagen_ray.queues.model import LEASE_S, Claim, DeadTask, State, TaskInfo
+from peagen_ray.queues.letters import LetterFolder
+from peagen_ray.queues.model import LEASE_S, Claim, Completion, DeadTask, State, TaskInfo
 from peagen_ray.task import Result, Status, Task, TaskKind
 
 RESULTS_KEPT: Final = 10_000
@@ -32,6 +33,11 @@ RESULTS_AGE_S: Final = 86_400.0
 """Seconds for which a Result is kept."""
 
 _FORMAT: Final = 1
+
+_WEIGHED: Final = 32
+"""Entries of a stream that are looked at, to say how much it holds."""
+
+T = TypeVar("T")
 
 
 class MemoryQueue:
@@ -52,6 +58,7 @@ class MemoryQueue:
         results_age: seconds for which a Result is kept.
         max_waiting: tasks without a worker beyond which ``enqueue`` is refused; None for no bound.
             Retries and follow-up tasks are always accepted.
+        letters: keeps dead letters beyond this queue's life.
     """
 
     def __init__(
@@ -63,13 +70,23 @@ class MemoryQueue:
         results_kept: int = RESULTS_KEPT,
         results_age: float = RESULTS_AGE_S,
         max_waiting: int | None = None,
+        letters: LetterFolder | None = None,
     ) -> None:
+        self._letters = letters
+        self._kept = set[str]()
         self._clock = clock
         self._policy = policy or Policy()
         self._idle_ms = idle_ms
         self._max_waiting = max_waiting
         self._at = Places(results_kept, results_age)
         self._counters: Counter[tuple[str, TaskKind]] = Counter()
+
+    def configure(
+        self, policy: Policy, *, idle_ms: int, results_kept: int, results_age: float, max_waiting: int | None
+    ) -> None:
+        """Follow these numbers from now on, in place of those that it was made with."""
+        self._policy, self._idle_ms, self._max_waiting = policy, idle_ms, max_waiting
+        self._at.bound(results_kept, results_age)
 
     # ---- producing and claiming ---------------------------------------------------------------
 
@@ -85,16 +102,24 @@ class MemoryQueue:
         self._at.admit(task, self._clock())
 
     def claim(
-        self, offered: frozenset[str], owner: str, limit: int = 1, *, lease: float = LEASE_S
+        self,
+        offered: frozenset[str],
+        owner: str,
+        limit: int = 1,
+        *,
+        lease: float = LEASE_S,
+        begin: bool = True,
     ) -> list[Claim]:
         """Take up to ``limit`` tasks for a consumer that renews its leases."""
-        return self._claim(offered, owner, limit, lease)
+        return self._claim(offered, owner, limit, lease, begin=begin)
 
     def pop(self) -> Claim | None:
         """Take a task of any lane for a consumer that states no tags and renews no lease."""
         return next(iter(self._claim(None, "", 1, self._idle_ms / 1000)), None)
 
-    def _claim(self, offered: frozenset[str] | None, owner: str, limit: int, length: float) -> list[Claim]:
+    def _claim(
+        self, offered: frozenset[str] | None, owner: str, limit: int, length: float, *, begin: bool = True
+    ) -> list[Claim]:
         now = self._clock()
         for task_id in self._at.leases.take(now):
             self._vanished(self._at[task_id], now)
@@ -105,9 +130,26 @@ class MemoryQueue:
             self._bury(record, None, f"no worker offers {', '.join(missing)}", now)
         claims = []
         for record in self._at.lanes.take(offered, limit):
-            record.count(+1)
-            claims.append(self._at.hold(record, Lease("", owner, offered, now, length, now)))
+            record.count(+1 if begin else 0)
+            claims.append(self._at.hold(record, Lease("", owner, offered, now, length, now, begin)))
         return claims
+
+    def begin(self, claim: Claim) -> Claim | None:
+        """The run begins, and counts; None when the claim is no longer ours."""
+        record = self._at.held_by(claim)
+        if record is None:
+            return None
+        now = self._clock()
+        if not record.held.begun:
+            self._begin(record)
+            record.held.started_at = now
+        self._at.renew(record, now)
+        return Claim(record.open, claim.token, record.held.until)
+
+    def _begin(self, record: Record) -> None:
+        if record.lease and not record.lease.begun:
+            record.lease.begun = True
+            record.count(+1)
 
     def extend(self, claim: Claim) -> bool:
         """Renew a lease; False when the claim is no longer ours."""
@@ -134,7 +176,7 @@ class MemoryQueue:
 
     def complete(self, claim: Claim, result: Result, spawn: Sequence[Task] = ()) -> bool:
         """Result, follow-up tasks and acknowledgement in one step; False if it was finished already."""
-        _check(claim, result, ok=True)
+        checked(claim, result, ok=True)
         now = self._clock()
         self._at.admit(claim.task, now)
         record = self._at.unfinished(claim.task.id)
@@ -147,7 +189,7 @@ class MemoryQueue:
 
     def fail(self, claim: Claim, result: Result) -> Action | None:
         """Retry, give back or bury, as ``lifecycle`` decides; None if the claim is no longer ours."""
-        _check(claim, result, ok=False)
+        checked(claim, result, ok=False)
         record = self._at.held_by(claim)
         if record is None:
             self._stale(claim.task.kind)
@@ -169,6 +211,7 @@ class MemoryQueue:
             return self._stale(claim.task.kind)
         self._count("acked", record)
         self._at.release(record, self._clock())
+        self._discard(record)
         return True
 
     def publish(self, result: Result, claim: Claim | None = None) -> bool:
@@ -208,9 +251,13 @@ class MemoryQueue:
 
     def _vanished(self, record: Record, now: float) -> None:
         self._count("reclaimed", record)
-        self._ended(record, None, now)
+        if record.held.begun:
+            self._ended(record, None, now)
+        else:
+            self._at.ready(record, now)
 
     def _ended(self, record: Record, result: Result | None, now: float) -> Action:
+        self._begin(record)
         first = now if record.skipped_since is None else record.skipped_since
         attempts = record.open.attempts
         action = decide(result, attempts, self._policy, skips=record.skips, skipped_for=now - first)
@@ -228,18 +275,22 @@ class MemoryQueue:
         return action
 
     def _return(self, record: Record, delay: float, now: float) -> None:
-        record.count(-1)
+        record.count(-1 if record.held.begun else 0)
         self._count("given back", record)
         self._at.later(record, delay, now)
 
     def _finish(self, record: Record, state: State, result: Result, event: str, now: float) -> None:
         self._count(event, record)
         self._at.finish(record, state, result, now)
+        self._discard(record)
 
     def _bury(self, record: Record, result: Result | None, reason: str, now: float) -> None:
         self._count("dead", record)
         record.reason = reason
         self._at.bury(record, _stamped(buried(record.open, result, reason), now), now)
+        if self._letters is not None:
+            self._letters.save(_letter(record))
+            self._kept.add(record.id)
 
     def _count(self, event: str, record: Record) -> None:
         self._counters[event, record.open.kind] += 1
@@ -261,6 +312,26 @@ class MemoryQueue:
         """How many Results were published."""
         return self._at.log.last
 
+    @property
+    def changes(self) -> int:
+        """Grows whenever something changed, but for Results that expired and what was counted only."""
+        return self._at.changes
+
+    def expire(self) -> None:
+        """Drop what is kept no longer; reading does it too, and so does what publishes."""
+        self._at.expire(self._clock())
+
+    def knows(self, task_id: str) -> bool:
+        """Whether the id is known, if only as one whose Result expired."""
+        return task_id in self._at
+
+    def held(self, task_id: str, token: str) -> Claim | None:
+        """The claim of that token as it stands; None when it is no longer valid."""
+        record = self._at.get(task_id)
+        if record is None or record.lease is None or record.lease.token != token:
+            return None
+        return Claim(record.open, token, record.lease.until)
+
     def next_due(self) -> float | None:
         """When a claim may find what it would not find now, if nothing else happens; None for never."""
         dues = self._at.delayed.next(), self._at.leases.next(), self._at.lanes.next_due(self._policy.patience)
@@ -279,6 +350,14 @@ class MemoryQueue:
     def pending_count(self) -> int:
         """Tasks that no worker has."""
         return len(self._at.lanes) + len(self._at.delayed)
+
+    def claimed_count(self) -> int:
+        """Tasks that workers have."""
+        return len(self._at.leases)
+
+    def dead_count(self) -> int:
+        """Tasks in the dead-letter queue."""
+        return len(self._at.dead)
 
     def list_tasks(self, limit: int = 10, offset: int = 0) -> list[Task]:
         """Tasks that no worker has."""
@@ -304,6 +383,16 @@ class MemoryQueue:
         """What happened so far, by event and kind."""
         return dict(self._counters)
 
+    def held_bytes(self) -> Mapping[str, int]:
+        """About how many bytes the wire forms in each stream take, from a sample of each."""
+        lanes = {f"tasks.{name}" if name else "tasks": records for name, records in self._at.lanes.contents()}
+        tasks = {
+            name: weigh(records, lambda each: len(each.open.to_wire())) for name, records in lanes.items()
+        }
+        dead = weigh(self._at.dead.values(), lambda each: len(each.open.to_wire()))
+        results = weigh(self._at.log.kept(), lambda each: len(each[0].to_wire()))
+        return {name: n for name, n in {**tasks, "dead": dead, "results": results}.items() if n}
+
     def inspect(self, task_id: str) -> TaskInfo | None:
         """All that is known of a task."""
         record = self._at.get(task_id)
@@ -315,13 +404,10 @@ class MemoryQueue:
 
     def dead_letters(self, limit: int = 100, offset: int = 0) -> list[DeadTask]:
         """The dead-letter queue, oldest first."""
-        return [
-            DeadTask(record.open, record.reason, record.since, tuple(record.history))
-            for record in islice(self._at.dead.values(), offset, offset + limit)
-        ]
+        return [_letter(record) for record in islice(self._at.dead.values(), offset, offset + limit)]
 
     def retry(self, task_ids: Iterable[str]) -> int:
-        """Give dead tasks a new life; returns how many."""
+        """Give dead tasks a new life; returns how many. A letter is kept until that life has ended well."""
         now = self._clock()
         found = [record for task_id in dict.fromkeys(task_ids) if (record := self._at.dead.get(task_id))]
         for record in found:
@@ -339,7 +425,22 @@ class MemoryQueue:
         ]
         for record in found:
             self._at.remove(record, now)
+            self._discard(record)
         return len(found)
+
+    def recall(self) -> int:
+        """Take up the dead letters that another queue left in the folder; returns how many are new here."""
+        letters = list(self._letters.letters()) if self._letters else []
+        new = [dead for dead in letters if dead.task and dead.id not in self._at]
+        for dead in new:
+            self._at.recall(Record.of_dead(dead))
+            self._kept.add(dead.id)
+        return len(new)
+
+    def _discard(self, record: Record) -> None:
+        if self._letters is not None and record.id in self._kept:
+            self._letters.discard(record.id)
+            self._kept.remove(record.id)
 
     # ---- moving house -------------------------------------------------------------------------
 
@@ -349,22 +450,48 @@ class MemoryQueue:
         return {"format": _FORMAT, "counters": counters, "places": self._at.dump()}
 
     def restore(self, snapshot: dict[str, Any]) -> None:
-        """Become what the snapshot was; this queue must be new, and its options are its own.
+        """Become what the snapshot was, to the last token; this queue must be new, its options are its own.
 
-        Claims stay valid and their leases start afresh. Take a snapshot right after: what a third queue
-        restores from the same snapshot would give its tokens a second time.
+        From then on it does what the other would have done. Call :meth:`refresh` before it serves in the
+        place of one that may have given claims after the snapshot.
 
         Raises:
             QueueError: the queue is not new, or the snapshot is of another format.
         """
         if snapshot.get("format") != _FORMAT:
             raise QueueError("the snapshot is of another format", subject=str(snapshot.get("format")))
-        self._at.load(snapshot["places"], self._clock())
+        self._at.load(snapshot["places"])
         for event, kind, n in snapshot["counters"]:
             self._counters[event, TaskKind(kind)] = n
 
+    def refresh(self) -> None:
+        """Claims stay valid, their leases start afresh, and no token of the life before is given again.
 
-def _check(claim: Claim, result: Result, *, ok: bool) -> None:
+        Take a snapshot right after: what a third queue restores from the same snapshot would give its
+        tokens a second time.
+        """
+        self._at.refresh(self._clock())
+
+
+def weigh(items: Collection[T], size: Callable[[T], int]) -> int:
+    """About what all of them weigh, from a few that lie far apart."""
+    if not items:
+        return 0
+    chosen = [size(each) for each in islice(items, 0, None, 1 + len(items) // _WEIGHED)]
+    return round(len(items) * sum(chosen) / len(chosen))
+
+
+def completed(
+    done: Sequence[Completion], batch: int, step: Callable[[Sequence[Completion]], list[bool]]
+) -> list[bool]:
+    """What a broker says of tasks that are done, of which one call takes so many at most; all are checked first."""
+    for claim, result, _ in done:
+        checked(claim, result, ok=True)
+    return [said for start in range(0, len(done), batch) for said in step(done[start : start + batch])]
+
+
+def checked(claim: Claim, result: Result, *, ok: bool) -> None:
+    """Raise QueueError unless the Result is of the claimed task, and ``ok`` or not as it must be."""
     if result.task_id != claim.task.id:
         raise QueueError(f"the result is of task {result.task_id}", subject=f"claim of task {claim.task.id}")
     if (result.status is Status.OK) is not ok:
@@ -380,6 +507,10 @@ def _means(record: Record, result: Result, claim: Claim | None) -> bool:
     if claim is not None:
         return record.lease.token == claim.token
     return record.lease.offered is None and record.open.attempts == result.attempts
+
+
+def _letter(record: Record) -> DeadTask:
+    return DeadTask(record.id, record.open, record.reason, record.since, tuple(record.history))
 
 
 def _stamped(result: Result, now: float) -> Result:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from peagen_ray.task import Result, Task
 
@@ -44,7 +44,7 @@ class Claim:
     """A task that a worker holds.
 
     Attributes:
-        task: the task, this run counted in its ``attempts``.
+        task: the task, this run counted in its ``attempts`` once it has begun.
         token: fences every later word about the claim; never given twice.
         lease_until: when the queue may give the task to another worker, by the queue's clock, unless
             the lease is renewed; seconds since the epoch.
@@ -81,16 +81,28 @@ class DeadTask:
     """A task in the dead-letter queue.
 
     Attributes:
-        task: the task as it was last run.
+        id: the task's id.
+        task: the task as it was last run; None if what a producer sent cannot be read.
         reason: why it is here.
         died_at: seconds since the epoch.
         history: its last runs, oldest first.
+        raw: what the producer sent, byte for byte, if it cannot be read.
     """
 
-    task: Task
+    id: str
+    task: Task | None
     reason: str
     died_at: float
     history: tuple[Attempt, ...] = ()
+    raw: bytes = b""
+
+
+class Completion(NamedTuple):
+    """A task that is done: what :meth:`TaskQueue.complete` is told, for many at once."""
+
+    claim: Claim
+    result: Result
+    spawn: Sequence[Task] = ()
 
 
 @dataclass(frozen=True)

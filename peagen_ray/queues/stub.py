@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 
-from peagen_ray.errors import ConfigError, QueueError, QueueFull
+from peagen_ray.config.load import mask
+from peagen_ray.errors import ConfigError, QueueClosed, QueueFull
 from peagen_ray.lifecycle import IDLE_MS, MAX_RETRY, PATIENCE_S, RETRY_DELAY_S, SKIP_DELAY_S, Action, Policy
 from peagen_ray.queues.base import LEASE_S, Claim, DeadTask, TaskInfo, TaskQueue
+from peagen_ray.queues.letters import LetterFolder
 from peagen_ray.queues.memory import RESULTS_AGE_S, RESULTS_KEPT, MemoryQueue
 from peagen_ray.task import Result, Task, TaskKind
 
@@ -41,6 +43,7 @@ class StubQueue(TaskQueue):
         max_waiting: tasks without a worker beyond which ``enqueue`` waits; None for no bound.
         room_timeout: seconds that ``enqueue`` waits for room before it raises QueueFull.
         clock: seconds since the epoch.
+        letters: keeps dead letters when this queue is gone; :meth:`recall` takes them up again.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class StubQueue(TaskQueue):
         max_waiting: int | None = None,
         room_timeout: float = 0.0,
         clock: Callable[[], float] | None = None,
+        letters: LetterFolder | None = None,
     ) -> None:
         super().__init__()
         self._clock = clock or steady_clock()
@@ -66,6 +70,7 @@ class StubQueue(TaskQueue):
             results_kept=results_kept,
             results_age=results_age,
             max_waiting=max_waiting,
+            letters=letters,
         )
         self._room_timeout = room_timeout
         self._lock = threading.RLock()
@@ -78,7 +83,11 @@ class StubQueue(TaskQueue):
     def from_url(cls, url: str, **options: Any) -> Self:
         """A new queue; ``url`` is "", ``stub`` or ``stub://``."""
         if url not in ("", "stub", "stub://"):
-            raise ConfigError("the stub queue has no address", subject=url, hint="leave the url empty")
+            raise ConfigError(
+                "the stub queue has no address",
+                subject=mask(url),
+                hint="leave the url empty, or name the provider that it is for",
+            )
         return cls(**options)
 
     # ---- waiting ------------------------------------------------------------------------------
@@ -88,7 +97,7 @@ class StubQueue(TaskQueue):
         """One step of the state machine; wakes whoever waits for what it changed."""
         with self._lock:
             if self._closed:
-                raise QueueError("the queue is closed")
+                raise QueueClosed("the queue is closed")
             core = self._core
             readied, due = core.readied, core.next_due()
             published, waiting = core.published, core.pending_count()
@@ -146,9 +155,19 @@ class StubQueue(TaskQueue):
         timeout: float | None = 0.0,
         *,
         lease: float = LEASE_S,
+        begin: bool = True,
     ) -> list[Claim]:
         """Take up to ``limit`` tasks."""
-        return self._await(self._work, lambda core: core.claim(offered, owner, limit, lease=lease), timeout)
+
+        def look(core: MemoryQueue) -> list[Claim]:
+            return core.claim(offered, owner, limit, lease=lease, begin=begin)
+
+        return self._await(self._work, look, timeout)
+
+    def begin(self, claim: Claim) -> Claim | None:
+        """The run begins, and counts."""
+        with self._step() as core:
+            return core.begin(claim)
 
     def _pop(self, timeout: float | None) -> Claim | None:
         return self._await(self._work, MemoryQueue.pop, timeout)
@@ -179,6 +198,16 @@ class StubQueue(TaskQueue):
         """Tasks that no worker has."""
         with self._step() as core:
             return core.pending_count()
+
+    def claimed_count(self) -> int:
+        """Tasks that workers have."""
+        with self._step() as core:
+            return core.claimed_count()
+
+    def dead_count(self) -> int:
+        """Tasks in the dead-letter queue."""
+        with self._step() as core:
+            return core.dead_count()
 
     def list_tasks(self, limit: int = 10, offset: int = 0) -> list[Task]:
         """Tasks that no worker has."""
@@ -235,6 +264,11 @@ class StubQueue(TaskQueue):
         with self._step() as core:
             return core.counters()
 
+    def held_bytes(self) -> Mapping[str, int]:
+        """About how many bytes each stream holds."""
+        with self._step() as core:
+            return core.held_bytes()
+
     def inspect(self, task_id: str) -> TaskInfo | None:
         """All that is known of a task."""
         with self._step() as core:
@@ -254,6 +288,11 @@ class StubQueue(TaskQueue):
         """Remove dead tasks for good."""
         with self._step() as core:
             return core.purge(task_ids, older_than=older_than)
+
+    def recall(self) -> int:
+        """Take up the dead letters of the queues before; returns how many."""
+        with self._step() as core:
+            return core.recall()
 
     def cancel(self, task_id: str) -> bool:
         """End a task that is not finished."""

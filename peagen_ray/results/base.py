@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date
 from typing import Self
@@ -76,6 +76,11 @@ class ResultBackend(ABC):
     @abstractmethod
     def put(self, record: Record) -> None:
         """Keep a record; once this returns it survives a crash, as far as the storage keeps it."""
+
+    def put_all(self, records: Sequence[Record]) -> None:
+        """Keep several; when one cannot be kept, some of the others may be."""
+        for record in records:
+            self.put(record)
 
     @abstractmethod
     def get(self, task_id: str) -> Record | None:

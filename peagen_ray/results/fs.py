@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import gzip
-import os
 import re
-import uuid
 import zlib
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from peagen_ray.errors import ConfigError, EnvelopeError, ResultBackendError
+from peagen_ray.errors import EnvelopeError, ResultBackendError
 from peagen_ray.results.base import Record, ResultBackend
+from peagen_ray.storage import open_storage, write_all
 from peagen_ray.task import TaskKind
 
 if TYPE_CHECKING:
-    from pyarrow.fs import FileInfo, FileSystem
+    from pyarrow.fs import FileInfo
 
 _PLAIN: Final = ".json"
 _PACKED: Final = ".json.gz"
 _NAME = re.compile(r"([0-9a-f]{16,})(\.json|\.json\.gz)")
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
-_URI = re.compile(r"[a-z0-9]+://")
 
 
 class FsResultBackend(ResultBackend):
@@ -41,18 +39,30 @@ class FsResultBackend(ResultBackend):
     """
 
     def __init__(self, root: str | Path, *, compress: bool) -> None:
-        self._fs, self._root = _open(str(root))
+        self._fs, self._root = open_storage(str(root))
         self._suffix, self._other = (_PACKED, _PLAIN) if compress else (_PLAIN, _PACKED)
 
     def put(self, record: Record) -> None:
         """Keep a record, and remove one of the same task in the other format."""
-        path = self._path(record.day.isoformat(), record.task.kind, record.task.id)
+        self.put_all([record])
+
+    def put_all(self, records: Sequence[Record]) -> None:
+        """Keep records, and remove those of the same tasks in the other format; many are synced together."""
+        if not records:
+            return
+        paths = [self._path(each.day.isoformat(), each.task.kind, each.task.id) for each in records]
         try:
-            data = record.to_json()
-            self._write(path + self._suffix, gzip.compress(data, mtime=0) if self._packs else data)
-            self._remove(path + self._other)
+            packed = (self._packed(each.to_json()) for each in records)
+            write_all(self._fs, {path + self._suffix: data for path, data in zip(paths, packed, strict=True)})
+            for path in paths:
+                self._remove(path + self._other)
         except (OSError, ValueError, EnvelopeError) as error:
-            raise ResultBackendError(f"cannot be written: {error}", subject=path + self._suffix) from error
+            raise ResultBackendError(
+                f"cannot be written: {error}", subject=paths[0] + self._suffix
+            ) from error
+
+    def _packed(self, data: bytes) -> bytes:
+        return gzip.compress(data, mtime=0) if self._packs else data
 
     def get(self, task_id: str) -> Record | None:
         """The record of a task; days are searched from the latest."""
@@ -135,69 +145,11 @@ class FsResultBackend(ResultBackend):
             raise ResultBackendError(f"holds the record of task {record.task.id}", subject=path)
         return record
 
-    def _write(self, path: str, data: bytes) -> None:
-        if self._fs.type_name == "local":
-            _replace(Path(path), data)
-            return
-        try:
-            stream = self._fs.open_output_stream(path, compression=None)
-        except FileNotFoundError:
-            self._fs.create_dir(path.rpartition("/")[0], recursive=True)
-            stream = self._fs.open_output_stream(path, compression=None)
-        with stream:
-            stream.write(data)
-
     def _remove(self, path: str) -> None:
         try:
             self._fs.delete_file(path)
         except FileNotFoundError:
             return
-
-
-def _open(root: str) -> tuple[FileSystem, str]:
-    from pyarrow.fs import FileSystem, LocalFileSystem
-
-    if not _URI.match(root):
-        return LocalFileSystem(), str(Path(root).absolute())
-    hint = "use a path, s3://bucket/prefix or gs://bucket/prefix"
-    try:
-        filesystem, path = FileSystem.from_uri(root)
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise ConfigError(f"no such storage: {error}", subject=root, hint=hint) from error
-    if not path.strip("/"):
-        raise ConfigError("the address names no directory or bucket", subject=root, hint=hint)
-    return filesystem, path.rstrip("/")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write a whole file or none: temporary file, sync, rename, sync of the directory."""
-    _make(path.parent)
-    temporary = path.parent / f".{path.name[:64]}.{uuid.uuid4().hex}"
-    try:
-        with temporary.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync(path.parent)
-
-
-def _make(directory: Path) -> None:
-    if not directory.is_dir():
-        _make(directory.parent)
-        directory.mkdir(exist_ok=True)
-        _sync(directory.parent)
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _foreign(path: str) -> ResultBackendError:

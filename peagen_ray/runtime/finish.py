@@ -16,7 +16,7 @@ from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.events import Event, Kind
 from peagen_ray.evolution.minimise import hunks, minimise
 from peagen_ray.evolution.program import Program
-from peagen_ray.runtime.local import LocalFabric
+from peagen_ray.runtime.fabric import Fabric
 from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.runtime.result import RunResult
 from peagen_ray.runtime.tasks import SEED_BITS, TaskMaker
@@ -60,7 +60,7 @@ class Finish:
         self,
         engine: Engine,
         tasks: TaskMaker,
-        fabric: LocalFabric,
+        fabric: Fabric,
         watch: Watch,
         clock: Callable[[], float],
         most_s: float,
@@ -138,8 +138,8 @@ class Finish:
         if executed.status is not Status.OK:
             self._watch.observer.note(f"could not be measured: {executed.data.get('msg')}")
             return None
-        evaluated = self._fabric.queue.wait_for_result(executed.data["evaluate"], None)
-        if evaluated is None or evaluated.status is not Status.OK:
+        evaluated = self._fabric.wait(executed.data["evaluate"])
+        if evaluated.status is not Status.OK:
             return None
         score: dict[str, Any] | None = evaluated.data["score"]
         if score is None and task.payload["mode"] == "confirm":  # a smaller change that is wrong is no news
@@ -176,6 +176,7 @@ class Finish:
             told=sum(engine.counts.values()),
             outcomes={str(outcome): number for outcome, number in sorted(engine.counts.items())},
             hunks=changes,
+            late=engine.dropped,
         )
 
 
@@ -185,12 +186,12 @@ def write(result: RunResult, output: Path | None) -> None:
     Raises:
         PeagenError: one cannot be written; the ledger has all of them.
     """
-    _replace(result.paths.summary, json.dumps(result.to_data(), indent=2) + "\n")
+    replace_file(result.paths.summary, json.dumps(result.to_data(), indent=2) + "\n")
     if result.improved:
-        _replace(result.paths.winner, result.source)
-        _replace(result.paths.diff, result.diff)
+        replace_file(result.paths.winner, result.source)
+        replace_file(result.paths.diff, result.diff)
         if output is not None:
-            _replace(output, result.source, hint=f"the best program is in {result.paths.winner}")
+            replace_file(output, result.source, hint=f"the best program is in {result.paths.winner}")
 
 
 def final_event(result: RunResult, judged: Judged | None, now: float, epoch: int) -> Event:
@@ -209,7 +210,8 @@ def final_event(result: RunResult, judged: Judged | None, now: float, epoch: int
     )
 
 
-def _replace(path: Path, text: str, hint: str = "the run's ledger has it") -> None:
+def replace_file(path: Path, text: str, hint: str = "the run's ledger has it") -> None:
+    """Write a file whole or not at all; raises PeagenError."""
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_bytes(text.encode("utf-8"))

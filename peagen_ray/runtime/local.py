@@ -1,30 +1,36 @@
-"""Everything that runs tasks in this process: the launcher, the runner, the worker and the queue."""
+"""Everything that runs tasks in this process: the queue and the worker that serves it."""
 
 from __future__ import annotations
 
 from contextlib import ExitStack
+from inspect import Parameter, signature
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from peagen_ray.config.model import Config
-from peagen_ray.errors import ConfigError, PeagenError
-from peagen_ray.fabric.inline import InlineWorker, Registered
-from peagen_ray.fabric.oneshot import PRELOAD, OneShotRunner
-from peagen_ray.handler import Confinement
+from peagen_ray.config.secrets import secret
 from peagen_ray.launcher.client import Launcher
-from peagen_ray.plugins import load, names, reference
+from peagen_ray.metrics import Meter
+from peagen_ray.plugins import load
 from peagen_ray.queues.base import TaskQueue
-from peagen_ray.results.base import Record, ResultBackend
+from peagen_ray.queues.letters import LetterFolder
+from peagen_ray.results.base import ResultBackend
+from peagen_ray.runtime.paths import WORKSPACE
+from peagen_ray.runtime.serving import Serving
+from peagen_ray.storage import is_uri
 from peagen_ray.task import Result, Task
 
-_LIMITS: Final = {"timeout_s": "wall_s"}
-HANDLERS: Final = "peagen.task_handlers"
 QUEUES: Final = "peagen.task_queues"
 BACKENDS: Final = "peagen.result_backends"
+LETTERS: Final = WORKSPACE / "dead_letters"
+"""Where the dead letters of this workspace's own queue are kept."""
 
-PRELOADED: Final = (*PRELOAD, "peagen_ray.sandbox.guest", "peagen_ray.evolution.mutators.genetic.mutator")
-"""Our own pure modules that handlers and guests need; with the handlers' own, whatever they import."""
+_EVERY_QUEUES: Final = ("max_retry", "idle_ms", "patience", "max_waiting", "room_timeout", "results_kept")
+"""Keys of ``[task_queue]`` that every provider takes."""
+
+_SOME_QUEUES: Final = ("broker_timeout", "prefix", "replicas")
+"""Keys that go only to a provider with options of these names."""
 
 
 class LocalFabric:
@@ -37,6 +43,9 @@ class LocalFabric:
         concurrency: tasks at a time.
         keep: directories that tasks must see although they lie under ``/tmp``.
         offered: capability tags that the worker offers, if not those configured.
+        waiting: tasks at a time that wait for language models, if not as many as are configured.
+        preload: further modules of ours that handlers' processes find imported.
+        meter: counts.
     """
 
     def __init__(
@@ -45,41 +54,41 @@ class LocalFabric:
         concurrency: int,
         keep: tuple[Path, ...],
         offered: frozenset[str] | None = None,
+        preload: tuple[str, ...] = (),
+        waiting: int | None = None,
+        meter: Meter | None = None,
     ) -> None:
         self._config = config
+        self._meter = meter
+        self._preload = preload
         self._concurrency = concurrency
         self._keep = keep
         self._offered = config.worker.defaults.caps if offered is None else offered
+        self._waiting = config.worker.defaults.waiting if waiting is None else waiting
         self._results = open_results(config)
         self._stack = ExitStack()
-        self._problems: list[str] = []
+        self._serving: Serving
         self.queue: TaskQueue
         self.launcher: Launcher
 
     def __enter__(self) -> Self:
         with self._stack:
             self.queue = self._stack.enter_context(open_queue(self._config))
-            handlers = registered(self._config.worker.defaults.plugins)
-            modules = sorted({known.reference.partition(":")[0] for known in handlers.values()})
-            self.launcher = self._stack.enter_context(Launcher.start([*PRELOADED, *modules]))
-            runner = OneShotRunner(
-                self.launcher,
-                "inline",
-                self._offered,
-                keep=self._keep,
-                isolation=self._config.worker.defaults.isolation,
-                confinement=confinement(self._config),
+            self._serving = self._stack.enter_context(
+                Serving(
+                    self._config,
+                    self.queue,
+                    self._results,
+                    "inline",
+                    self._concurrency,
+                    self._offered,
+                    self._keep,
+                    waiting=self._waiting,
+                    preload=self._preload,
+                    meter=self._meter,
+                )
             )
-            worker = InlineWorker(
-                self.queue,
-                handlers,
-                runner,
-                self._offered,
-                self._concurrency,
-                on_result=self._keep_record,
-            )
-            worker.start()
-            self._stack.callback(worker.stop, drain=False)
+            self.launcher = self._serving.launcher
             self._stack = self._stack.pop_all()
         return self
 
@@ -91,62 +100,56 @@ class LocalFabric:
     @property
     def problems(self) -> tuple[str, ...]:
         """What went wrong beside the tasks themselves, such as records that could not be kept."""
-        return tuple(self._problems)
+        return self._serving.problems
 
     def do(self, task: Task) -> Result:
         """Enqueue one task and wait for its Result."""
         self.queue.enqueue(task)
-        result = self.queue.wait_for_result(task.id, None)
+        return self.wait(task.id)
+
+    def wait(self, task_id: str) -> Result:
+        """The Result of a task that was enqueued, as soon as there is one."""
+        result = self.queue.wait_for_result(task_id, None)
         assert result is not None
         return result
 
-    def _keep_record(self, task: Task, result: Result) -> None:
-        try:
-            self._results.put(Record(task, result))
-        except (PeagenError, OSError) as error:
-            if not self._problems:
-                self._problems.append(f"results are not kept: {error}")
-
-
-def registered(only: tuple[str, ...] = ()) -> dict[str, Registered]:
-    """The handlers that are installed, or those of them that ``WORKER_PLUGINS`` names.
-
-    Raises:
-        ConfigError: one of the names is not installed.
-    """
-    known = names(HANDLERS)
-    unknown = sorted(set(only) - set(known))
-    if unknown:
-        raise ConfigError(
-            "no such handler is installed", subject=", ".join(unknown), hint=f"installed: {', '.join(known)}"
-        )
-    return {name: Registered(load(HANDLERS, name)(), reference(HANDLERS, name)) for name in only or known}
-
-
-def confinement(config: Config) -> Confinement:
-    """How this machine keeps untrusted code: never what a task says, but what its own configuration does."""
-    ceiling = {_LIMITS.get(name, name): value for name, value in config.worker.limits if value is not None}
-    table = config.execute
-    readable = tuple(str(path.absolute()) for path in table.readable)
-    return Confinement(
-        ceiling=ceiling,
-        require=table.require,
-        readable=readable,
-        unsafe=table.unsafe,
-        image=table.container.image,
-        engine=table.container.engine,
-        engine_options=table.container.engine_options,
-        venv=str(table.container.venv.absolute()) if table.container.venv else None,
-    )
-
 
 def open_queue(config: Config) -> TaskQueue:
-    """The configured queue; raises PluginNotFound or ConfigError."""
+    """The configured queue; raises PluginNotFound or ConfigError.
+
+    The stub's dead letters are kept in the workspace; a broker's are with the broker.
+    """
     table = config.task_queue
-    queue: TaskQueue = load(QUEUES, table.provider).from_url(
-        table.url, idle_ms=table.idle_ms, max_retry=table.max_retry
-    )
-    return queue
+    provider: type[TaskQueue] = load(QUEUES, table.provider)
+    options = table.model_dump(include=set(_EVERY_QUEUES))
+    options["results_age"] = table.results_age.total_seconds()
+    special = {
+        **table.model_dump(include=set(_SOME_QUEUES)),
+        "username": table.username or None,
+        "password": secret(table.password_env) if table.password_env else None,
+        "letters": LetterFolder(LETTERS.absolute()),
+        "root": f"{root}/.queue" if (root := shared_root(config)) else "",
+    }
+    taken = _options(provider)
+    options |= {name: value for name, value in special.items() if name in taken}
+    return provider.from_url(table.url, **options)
+
+
+def _options(provider: type[TaskQueue]) -> set[str]:
+    """The options that a provider's ``__init__`` names, or those that it passes others on to."""
+    names = set[str]()
+    for each in provider.__mro__:
+        parameters = signature(each.__init__).parameters  # type: ignore[misc]  # it is only looked at
+        names.update(parameters)
+        if all(parameter.kind is not Parameter.VAR_KEYWORD for parameter in parameters.values()):
+            break
+    return names
+
+
+def shared_root(config: Config) -> str:
+    """The root of the Results, if it means the same on every machine; else empty."""
+    root = config.result_backend.root
+    return root.rstrip("/") if is_uri(root) or Path(root).is_absolute() else ""
 
 
 def open_results(config: Config) -> ResultBackend:

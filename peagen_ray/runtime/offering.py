@@ -8,7 +8,8 @@ from typing import Final
 from peagen_ray.config.model import Config
 from peagen_ray.errors import SandboxError, SandboxUnavailable, Unservable, UsageError
 from peagen_ray.handler import choose
-from peagen_ray.runtime.local import registered
+from peagen_ray.runtime.serving import registered
+from peagen_ray.runtime.tasks import LLM_TAGS
 from peagen_ray.sandbox.engine import Engine
 from peagen_ray.task import Task, TaskKind
 
@@ -24,8 +25,12 @@ _HINT: Final = (
 )
 
 
-def offering(config: Config) -> frozenset[str]:
+def offering(config: Config, *, llm: bool = False) -> frozenset[str]:
     """The tags that a run's own worker offers; ``docker`` too, where the run asks for it and an engine answers.
+
+    Args:
+        config: the effective configuration.
+        llm: the run asks language models, so that its worker offers ``llm``.
 
     Raises:
         SandboxUnavailable: this is not Linux.
@@ -38,6 +43,7 @@ def offering(config: Config) -> frozenset[str]:
             "`process`; `--unsafe` goes without layers of isolation, not without Linux",
         )
     backend, offered = config.evolve.backend, config.worker.defaults.caps
+    offered |= LLM_TAGS if llm else frozenset()
     if backend in CONTAINERS and ENGINE not in offered:
         _find_engine(config)
         offered |= {ENGINE}

@@ -42,9 +42,29 @@ class RunPaths:
         return self.root / "checkpoint.json"
 
     @property
+    def exchanges(self) -> Path:
+        """What models were asked and answered, a line of JSON for each asking."""
+        return self.root / "exchanges.jsonl"
+
+    @property
     def reference(self) -> Path:
         """What the original does on the standard input set."""
         return self.root / "reference.bin"
+
+    @property
+    def bundle(self) -> Path:
+        """The files of the evaluator that judges the candidates, where there is one."""
+        return self.root / "evaluator.zip"
+
+    @property
+    def artifacts(self) -> Path:
+        """What evaluators left: a directory for each program, named by its number."""
+        return self.root / "artifacts"
+
+    @property
+    def front(self) -> Path:
+        """The Pareto front: its programs, and ``front.json``."""
+        return self.root / "front"
 
     @property
     def winner(self) -> Path:
@@ -60,6 +80,11 @@ class RunPaths:
     def summary(self) -> Path:
         """What the run came to, as JSON."""
         return self.root / "summary.json"
+
+    @property
+    def report(self) -> Path:
+        """What happened in the run, as a page."""
+        return self.root / "report.html"
 
     @classmethod
     def new(cls, now: datetime, workspace: Path = WORKSPACE) -> RunPaths:

@@ -10,6 +10,41 @@ from peagen_ray.evolution.program import Outcome
 
 
 @dataclass(frozen=True)
+class Airborne:
+    """A question on its way.
+
+    Attributes:
+        n: its number.
+        stage: ``mutate``, ``execute`` or ``evaluate``; ``confirm`` for what is measured again; ``waiting`` for what is
+            held back.
+        parent: number of its first parent, or of the program that is confirmed.
+        seconds: how long it has been in that stage.
+    """
+
+    n: int
+    stage: str
+    parent: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Aloft:
+    """What is on its way at one moment.
+
+    Attributes:
+        questions: the oldest first.
+        most: how many may be on their way at a time; 0 if that is not known.
+        pending: tasks in the queue that no worker has taken, of all its users; None if nobody looks.
+        claimed: tasks that workers have taken, of all its users; None if nobody looks.
+    """
+
+    questions: tuple[Airborne, ...] = ()
+    most: int = 0
+    pending: int | None = None
+    claimed: int | None = None
+
+
+@dataclass(frozen=True)
 class Progress:
     """A run at one moment.
 
@@ -27,6 +62,11 @@ class Progress:
         reference_ms: ``speed_ms`` of the original.
         rate: candidates told back per second, lately.
         remaining: what is left to each stopping rule, in words, by rule.
+        tokens: LLM tokens spent.
+        usd: money spent on language models.
+        aloft: what is on its way.
+        paused: nothing new is asked.
+        best_score: the best program's score; None in a run that measures speed.
     """
 
     elapsed_s: float
@@ -42,6 +82,26 @@ class Progress:
     rate: float
     outcomes: Mapping[str, int] = field(default_factory=dict)
     remaining: Mapping[str, str] = field(default_factory=dict)
+    tokens: int = 0
+    usd: float = 0.0
+    aloft: Aloft = field(default_factory=Aloft)
+    paused: bool = False
+    best_score: float | None = None
+
+    @property
+    def best_words(self) -> str:
+        """How good the best program is."""
+        return f"{self.best_ratio:.2f}x" if self.best_score is None else f"{self.best_score:.6g}"
+
+    @property
+    def standing(self) -> str:
+        """The same with what it is measured against, and with what waits to be confirmed."""
+        if self.best_score is not None:
+            return f"score {self.best_words}"
+        words = f"{self.best_words} ({self.reference_ms:.0f} → {self.best_ms:.1f} ms)"
+        if self.screened_ratio > self.best_ratio * 1.02:
+            words += f", {self.screened_ratio:.2f}x waits for confirmation"
+        return words
 
 
 @dataclass(frozen=True)
@@ -55,6 +115,7 @@ class Told:
         operator: what made it.
         ratio: its speed as a multiple of the original's, if it was measured.
         accepted: it entered the archive; of a confirmation: the gain was real.
+        score: what an evaluator gave it; None in a run that measures speed.
     """
 
     n: int
@@ -65,6 +126,7 @@ class Told:
     reason: str
     ratio: float | None
     accepted: bool
+    score: float | None = None
 
 
 class Observer(Protocol):
@@ -97,3 +159,33 @@ class Silent:
 
     def note(self, text: str) -> None:
         """Nothing."""
+
+
+class Printer(Silent):
+    """An observer that prints a line now and then, for notebooks and logs.
+
+    Args:
+        every: seconds between two lines of progress.
+    """
+
+    def __init__(self, every: float = 5.0) -> None:
+        self._every = every
+        self._due = every
+
+    def phase(self, name: str, detail: str = "") -> None:
+        """A line."""
+        self.note(f"{name}: {detail}" if detail else name)
+
+    def progress(self, progress: Progress) -> None:
+        """A line, if the last one is long ago."""
+        if progress.elapsed_s >= self._due:
+            self._due = progress.elapsed_s + self._every
+            found = ", ".join(f"{number} {outcome}" for outcome, number in progress.outcomes.items())
+            self.note(
+                f"{progress.elapsed_s:.0f} s, generation {progress.generation}, {progress.told} candidates "
+                f"({progress.rate:.1f}/s), best {progress.best_words}: {found}"
+            )
+
+    def note(self, text: str) -> None:
+        """A line."""
+        print(text, flush=True)  # noqa: T201 - that is what it is for

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+import json
+from typing import Any, Final
 
+from peagen_ray.config.model import Config
 from peagen_ray.errors import MutationRejected, ReplayDivergence
 from peagen_ray.evolution.events import Event, Kind
 from peagen_ray.evolution.ledger import meta, read
@@ -11,21 +13,27 @@ from peagen_ray.evolution.mutators.base import MutationRequest, Mutator
 from peagen_ray.evolution.program import Outcome
 from peagen_ray.evolution.questions import Mutate
 from peagen_ray.evolution.replay import relive
+from peagen_ray.llm.recording import Player
 from peagen_ray.plugins import load
+from peagen_ray.runtime.models import LLM_MUTATORS
 from peagen_ray.runtime.paths import RunPaths
+from peagen_ray.runtime.rereading import Rereader
 from peagen_ray.runtime.run import build_engine
 from peagen_ray.workload.fingerprint import fingerprint
 
-_REPEATABLE = frozenset({"genetic"})
-"""Mutators whose proposal depends on the question alone, so that a replay can make it again."""
+GENETIC: Final = "genetic"
+
+_REPEATABLE = frozenset({GENETIC, *LLM_MUTATORS})
+"""Mutators of runs whose offline proposals depend on the question alone, so that a replay can make them again."""
 
 
 def replay(paths: RunPaths) -> dict[str, Any]:
     """Live a run again from its ledger.
 
     The engine is asked every question again and must ask the same; a mutator that depends on the question
-    alone makes its proposals again, and they must be the same to the byte; the programs are written to
-    ``replay/`` in the run's directory, numbered as they were made.
+    alone makes its proposals again, and so does one that asks models, whose prompts must be the same and whose answers
+    come from the recording; proposals must be the same to the byte. The programs are written to ``replay/`` in the
+    run's directory, numbered as they were made.
 
     Returns:
         How many ``questions``, ``mutations`` and ``programs`` there were, the ``best`` program's number, the
@@ -37,6 +45,10 @@ def replay(paths: RunPaths) -> dict[str, Any]:
     """
     recorded = meta(paths.ledger)
     engine = build_engine(recorded)
+    config = Config.model_validate_json(json.dumps(recorded["config"]))
+    rereader = None
+    if recorded["mutator"] in LLM_MUTATORS:
+        rereader = Rereader(recorded, config, Player(paths.exchanges))
     mutator = _mutator(recorded)
     directory = paths.root / "replay"
     directory.mkdir(exist_ok=True)
@@ -50,7 +62,11 @@ def replay(paths: RunPaths) -> dict[str, Any]:
         if isinstance(question, Mutate):
             questions[question.n] = question
         if event.event is Kind.TELL and event.kind == Mutate.KIND:
-            made += _made_again(event, questions.pop(event.n), mutator, recorded)
+            question = questions.pop(event.n)
+            if rereader is not None and event.mutator != GENETIC:
+                made += rereader.made_again(event, question)
+            else:
+                made += _made_again(event, question, mutator, recorded)
         if event.source and event.event is not Kind.FINAL:
             programs += 1
             (directory / f"{event.n:06d}.py").write_bytes(event.source.encode())
@@ -67,7 +83,7 @@ def replay(paths: RunPaths) -> dict[str, Any]:
 def _mutator(recorded: dict[str, Any]) -> Mutator | None:
     if recorded["mutator"] not in _REPEATABLE:
         return None
-    made: Mutator = load("peagen.mutators", recorded["mutator"])()
+    made: Mutator = load("peagen.mutators", GENETIC)()
     return made
 
 
@@ -93,7 +109,7 @@ def _made_again(event: Event, question: Mutate, mutator: Mutator | None, recorde
         source, operator = "", ""
     if operator != event.operator or (event.source and source != event.source):
         raise ReplayDivergence(
-            f"{recorded['mutator']} proposed {event.operator or 'nothing'}, and now {operator or 'nothing'}",
+            f"{GENETIC} proposed {event.operator or 'nothing'}, and now {operator or 'nothing'}",
             subject=f"event {event.seq} (question {event.n})",
             hint="the version of peagen-ray or of Python differs from the recorded run's",
         )

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from peagen_ray.config.model import Config
 from peagen_ray.errors import TargetError, UsageError, WorkloadError
-from peagen_ray.plugins import names
+from peagen_ray.runtime.evaluation import SPEED, Evaluation, evaluation_of, held_out_of
+from peagen_ray.runtime.models import LLM_MUTATORS
 from peagen_ray.sandbox.base import GuestLimits
 from peagen_ray.sandbox.reference import Subject
+from peagen_ray.workload.files import join
 from peagen_ray.workload.target import callable_entries, inspect_source
-
-LLM_MUTATORS: Final = frozenset({"patch", "rewrite"})
-"""Mutators that ask a language model."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,9 @@ class RunRequest:
         output: where to write the best program, beside the run's directory.
         more_generations: run that many generations from here, whatever the configuration says.
         fresh_inputs: inputs on which the winner is compared with the original.
+        concurrency_chosen: whether somebody said it; otherwise a cluster's room takes its place.
+        ray_options: further options of every Ray task.
+        best: where to lay the best program of a run with an evaluator of its own, and what is known of it.
     """
 
     config: Config
@@ -46,6 +49,41 @@ class RunRequest:
     output: Path | None = None
     more_generations: int | None = None
     fresh_inputs: int = 1000
+    concurrency_chosen: bool = False
+    ray_options: Mapping[str, Any] = field(default_factory=dict)
+    best: Path | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether somebody's own evaluator judges the candidates."""
+        return self.config.evaluate.evaluator != SPEED
+
+    def evaluation(self) -> Evaluation | None:
+        """Somebody's own evaluator, which judges the candidates; None where speed is measured.
+
+        Raises:
+            ConfigError, UsageError, PluginError: see :func:`~peagen_ray.runtime.evaluation.evaluation_of`.
+        """
+        return evaluation_of(self.config, self.target, tuple(self._files()))
+
+    def held_out(self) -> Evaluation | None:
+        """What judges the winner alone; None if nothing is held out. Raises like :meth:`evaluation`."""
+        return held_out_of(self.config, self.target, tuple(self._files()))
+
+    def _files(self) -> dict[str, Path]:
+        """The program's files by their names, the main one first.
+
+        Raises:
+            UsageError: one lies elsewhere than under the directory of the first.
+        """
+        root = self.target.absolute().parent
+        found = {self.target.name: self.target}
+        for path in self.config.evolve.files:
+            try:
+                found[path.absolute().relative_to(root).as_posix()] = path
+            except ValueError:
+                raise UsageError(f"does not lie under {root}", subject=str(path)) from None
+        return found
 
     def subject(self) -> Subject:
         """The program and its workload, read.
@@ -54,8 +92,12 @@ class RunRequest:
             TargetError: the target cannot be read, or has no such entry.
             WorkloadError: the workload file cannot be read.
         """
-        source = read_target(self.target)
         entry = self.config.evolve.entry_fn or self.config.mutate.entry_fn
+        if self.judged:
+            source = join({name: read_target(path) for name, path in self._files().items()})
+            inspect_source(source, entry, str(self.target))
+            return Subject(source, entry, None, str(self.target), "")
+        source = read_target(self.target)
         workload = self.workload or _beside(self.target)
         if not entry and workload is None:
             entry = _only_entry(source, self.target)
@@ -99,6 +141,17 @@ class RunRequest:
         """What a task may say of its container; the engine and what is mounted are the worker's own."""
         return self.config.execute.container.model_dump(mode="json", include={"image", "gpus"})
 
+    def in_flight(self) -> int:
+        """Candidates at a time."""
+        return self.config.evolve.max_in_flight or 2 * self.concurrency
+
+    def most_candidates(self) -> int:
+        """Candidates that a run may come to, those in flight at its end included."""
+        stop = self.config.evolve.stop
+        generations = self.more_generations or stop.max_generations
+        most = generations * self.config.evolve.generation_size
+        return min(most, stop.max_candidates or most) + self.in_flight()
+
     def mutator(self) -> str:
         """The mutator's name, ``auto`` resolved.
 
@@ -108,7 +161,7 @@ class RunRequest:
         table = self.config
         wanted = table.evolve.mutator if table.evolve.mutator != "auto" else table.mutate.mutator
         if wanted == "auto":
-            wanted = "patch" if table.llm.backends and "patch" in names("peagen.mutators") else "genetic"
+            wanted = "patch" if table.llm.backends else "genetic"
         if wanted in LLM_MUTATORS and not table.llm.backends:
             raise UsageError(
                 "asks a language model, and no back-end is configured",

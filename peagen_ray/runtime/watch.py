@@ -6,7 +6,8 @@ import math
 import signal
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Final, Self
 
@@ -14,7 +15,9 @@ from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.program import Outcome
 from peagen_ray.evolution.questions import Judgement
 from peagen_ray.evolution.stopping import Remaining, StopReason
-from peagen_ray.runtime.progress import Observer, Progress, Told
+from peagen_ray.metrics import Meter
+from peagen_ray.runtime.control import Control
+from peagen_ray.runtime.progress import Aloft, Observer, Progress, Told
 
 _EVERY_S: Final = 0.25
 _RATE_WINDOW_S: Final = 15.0
@@ -27,22 +30,41 @@ class Watch:
     As a context manager it takes over SIGINT and SIGTERM (in the main thread; elsewhere it leaves them
     alone): the first one asks the run to stop, the second one raises KeyboardInterrupt.
 
+    Args:
+        observer: shown where the run is.
+        reference_ms: ``speed_ms`` of the original.
+        meter: shown what Prometheus sees; None where nobody looks.
+
     Attributes:
-        stopping: why the person wants the run to stop; None while they do not.
+        control: what else the person wants.
         first_10x_s: when a gain of ten times was first confirmed, in seconds since the run's start.
         best_s: when the confirmed best was last raised.
+        scored: fitness is an evaluator's score, rather than a logarithm of speed.
     """
 
-    def __init__(self, observer: Observer, reference_ms: float = 0.0) -> None:
+    def __init__(
+        self,
+        observer: Observer,
+        reference_ms: float = 0.0,
+        meter: Meter | None = None,
+        control: Control | None = None,
+    ) -> None:
         self.observer = observer
+        self._meter = meter
         self.reference_ms = reference_ms
-        self.stopping: StopReason | None = None
+        self.control = control or Control()
         self.first_10x_s: float | None = None
         self.best_s: float | None = None
+        self.scored = False
         self._now = 0.0
         self._shown = -math.inf
         self._told: deque[tuple[float, int]] = deque()
         self._before: dict[int, Any] = {}
+
+    @property
+    def stopping(self) -> StopReason | None:
+        """Why the person wants the run to stop; None while they do not."""
+        return StopReason.INTERRUPTED if self.control.stopped else None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -59,7 +81,7 @@ class Watch:
     def _interrupted(self, _number: int, _frame: FrameType | None) -> None:
         if self.stopping is not None:
             raise KeyboardInterrupt
-        self.stopping = StopReason.INTERRUPTED
+        self.control.stopped = True
         # Not from here: this thread may be in the middle of writing to the very terminal.
         text = "stopping: keeping the best (once more to leave at once)"
         threading.Thread(target=self.observer.note, args=(text,), daemon=True).start()
@@ -70,7 +92,8 @@ class Watch:
             program = judged.program
             if judged.new_best and program.id:
                 self.best_s = self._now
-                if self.first_10x_s is None and (program.fitness or 0.0) >= _TEN_TIMES:
+                tenfold = not self.scored and (program.fitness or 0.0) >= _TEN_TIMES
+                if self.first_10x_s is None and tenfold:
                     self.first_10x_s = self._now
             self.observer.candidate(
                 Told(
@@ -80,22 +103,41 @@ class Watch:
                     operator=program.mutator,
                     outcome=program.outcome,
                     reason=program.reason,
-                    ratio=None if program.fitness is None else math.exp(program.fitness),
+                    ratio=None if self.scored or program.fitness is None else math.exp(program.fitness),
                     accepted=judged.accepted or judged.new_best,
+                    score=program.fitness if self.scored else None,
                 )
             )
 
-    def look(self, engine: Engine, now: float, in_flight: int, *, always: bool = False) -> None:
-        """Show where the run is, a few times a second."""
+    def paid(self, backend: str, usd: float) -> None:
+        """The run was charged so much for calls of a back-end."""
+        if self._meter is not None:
+            self._meter.cost(backend, usd)
+
+    def look(
+        self,
+        engine: Engine,
+        now: float,
+        in_flight: int,
+        *,
+        always: bool = False,
+        aloft: Callable[[], Aloft] = Aloft,
+    ) -> None:
+        """Show where the run is, a few times a second; only then ``aloft`` is asked."""
         self._now = now
         if now - self._shown < _EVERY_S and not always:
             return
         self._shown = now
-        told = engine.progress(now).told
+        so_far = engine.progress(now)
+        told = so_far.told
         self._told.append((now, told))
         while len(self._told) > 2 and now - self._told[0][0] > _RATE_WINDOW_S:
             self._told.popleft()
         (start, first), (end, last) = self._told[0], self._told[-1]
+        best, screened = (None, None) if self.scored else (engine.best, engine.screened_best)
+        best_ms = self.reference_ms / _ratio(best)
+        if self._meter is not None and not self.scored:
+            self._meter.best(Path.cwd().name, best_ms)
         self.observer.progress(
             Progress(
                 elapsed_s=now,
@@ -103,14 +145,19 @@ class Watch:
                 told=told,
                 in_flight=in_flight,
                 accepted=engine.accepted,
-                cells=len(engine.db),
-                best_ratio=_ratio(engine.best),
-                screened_ratio=_ratio(engine.screened_best),
-                best_ms=self.reference_ms / _ratio(engine.best),
+                cells=len(engine.islands),
+                best_ratio=_ratio(best),
+                screened_ratio=_ratio(screened),
+                best_ms=best_ms,
+                best_score=engine.best.fitness if self.scored and engine.best else None,
                 reference_ms=self.reference_ms,
                 rate=(last - first) / (end - start) if end > start else 0.0,
                 outcomes=_outcomes(engine),
                 remaining={str(rule): _words(left) for rule, left in engine.remaining(now).items()},
+                tokens=so_far.tokens,
+                usd=so_far.usd,
+                aloft=aloft(),
+                paused=self.control.paused,
             )
         )
 

@@ -138,6 +138,10 @@ class Guest(ABC):
         """Peak of resident memory beyond what was resident at :meth:`reset_peak`, in kB."""
 
     @abstractmethod
+    def kill(self) -> None:
+        """Have it die, from any thread: whoever asks it meanwhile is told that it died. :meth:`close` it as ever."""
+
+    @abstractmethod
     def close(self) -> None:
         """End it, and everything that it started."""
 

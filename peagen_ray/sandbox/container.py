@@ -16,7 +16,7 @@ from peagen_ray.launcher import linux
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.launcher.jail.identity import NOBODY
 from peagen_ray.launcher.jail.policy import Layer
-from peagen_ray.sandbox import keeper
+from peagen_ray.sandbox import gpus, keeper
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.boot import SCRATCH, Order, whereabouts
 from peagen_ray.sandbox.confinement import confinement_of
@@ -48,7 +48,8 @@ class Container:
         engine: the engine's command line; "" is docker or podman, whichever answers.
         venv: a virtual environment whose packages guests may import, mounted read-only.
         engine_options: further options of ``run``.
-        gpus: GPUs that guests may use, as the engine names them, such as ``all``; "" is none.
+        gpus: GPUs that guests may use, as the engine names them, such as ``all``; "" is none. Of a task that
+            may not use all GPUs, guests get no others than the task's.
     """
 
     image: str
@@ -197,10 +198,8 @@ class ContainerSandbox(Sandbox):
         return (*own, "--userns", "keep-id") if self._engine.is_podman else own
 
     def _gpus(self) -> tuple[str, ...]:
-        gpus = self._container.gpus
-        if not gpus:
-            return ()
-        return ("--device", f"nvidia.com/gpu={gpus}") if self._engine.is_podman else ("--gpus", gpus)
+        wish = self._container.gpus
+        return gpus.options(wish, gpus.granted(), podman=self._engine.is_podman) if wish else ()
 
 
 def _bounds(limits: GuestLimits, profile: Profile) -> tuple[str, ...]:

@@ -119,6 +119,11 @@ class ConversationGuest(Guest):
         """See :meth:`Guest.peak_kb`."""
         return max(0, self._status("VmHWM") - self._resident)
 
+    def kill(self) -> None:
+        """See :meth:`Guest.kill`; a process that is gone, or is being buried, needs it no more."""
+        with suppress(OSError):
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
     def close(self) -> None:
         """See :meth:`Guest.close`."""
         if self._closed:
@@ -129,8 +134,9 @@ class ConversationGuest(Guest):
             self.printed = self._output()
             self._child.close()
         finally:
-            if self._pidfd >= 0:
-                os.close(self._pidfd)
+            pidfd, self._pidfd = self._pidfd, -1
+            if pidfd >= 0:
+                os.close(pidfd)
             self._bury()
 
     def _exchange(self, message: bytes, longest: int, wall_s: float | None) -> bytes:

@@ -18,9 +18,15 @@ Operations (the ``op`` of a message's header), and what is answered:
     ``calls``, ``step``, ``repeat_a``, ``repeat_b``, ``swapped``. Slots ``a`` and ``b`` are timed alternately, AB
     then BA, or the other way round. A pair takes the next ``step`` of the calls, and each slot the first
     ``repeat`` of these. Answer: ``pairs``, ``[[ns_a, ns_b], …]``.
+``hot``
+    ``slot``, ``calls``. Answer: ``hot``, the lines of the program that took most of the calls' time, and their
+    shares in thousandths, ``[[line, share], …]``.
 ``main``
     ``source``, ``argv``; body: its standard input. Runs a program as ``__main__``. Answer: ``code`` that it exited
     with, or ``raised``.
+``evaluate``
+    ``convention``, ``options``, ``files``, ``main``; body: a zip. Has a convention judge a candidate, see
+    ``peagen_ray.sandbox.conventions``. Answer: ``judgement``.
 """
 
 from __future__ import annotations
@@ -41,6 +47,7 @@ from types import ModuleType
 from typing import Any, Final
 
 from peagen_ray.launcher import framing
+from peagen_ray.sandbox.hotlines import Tracer
 from peagen_ray.sandbox.messages import pack, split, unpack
 from peagen_ray.workload.codec import ValueTooLarge
 from peagen_ray.workload.equality import observe
@@ -156,6 +163,11 @@ class _Session:
             pairs.append([timed["a"], timed["b"]])
         return pack({"pairs": pairs})
 
+    def do_hot(self, header: dict[str, Any], body: bytes) -> bytes:
+        slot = self.slots[header["slot"]]
+        made = [slot.ready(call) for call in split(body, header["calls"])]
+        return pack({"hot": Tracer(slot.module.__file__ or "").run([each.make for each in made])})
+
     def do_main(self, header: dict[str, Any], body: bytes) -> bytes:
         _offer_stdin(body)
         sys.argv = ["program", *header["argv"]]
@@ -170,6 +182,11 @@ class _Session:
         with suppress(OSError, ValueError, AttributeError):  # closed, or replaced
             sys.stdout.flush()
         return pack(ended)
+
+    def do_evaluate(self, header: dict[str, Any], body: bytes) -> bytes:
+        from peagen_ray.sandbox.conventions.laying import judge  # those that are timed have no use for it
+
+        return pack({"judgement": judge(header, body)})
 
 
 def _raise(error: Exception) -> None:

@@ -14,6 +14,7 @@ from peagen_ray.errors import LackingLayer, LaunchError, SandboxError, SandboxUn
 from peagen_ray.handler import Confinement, current
 from peagen_ray.launcher.client import Launcher, SpawnSpec
 from peagen_ray.launcher.jail.policy import Jail
+from peagen_ray.sandbox import gpus
 from peagen_ray.sandbox.base import Guest, GuestLimits, Profile, Sandbox
 from peagen_ray.sandbox.confinement import confinement_of, layers
 from peagen_ray.sandbox.conversation import ConversationGuest
@@ -50,22 +51,23 @@ class ProcessSandbox(Sandbox):
         if launcher is None:
             raise SandboxError("there is no launcher to start a guest with", hint="run it in a one-shot task")
         kept = confinement_of(self._confinement)
-        limits = limits.within(kept.ceiling)
+        limits, profile = limits.within(kept.ceiling), profile or self.profile
         scratch = Path(tempfile.mkdtemp(prefix="peagen-guest-"))
         bury = partial(shutil.rmtree, scratch, ignore_errors=True)
         spec = SpawnSpec(
             entry=f"{GUEST}:main",
             scratch=scratch,
-            environment={},
+            environment=gpus.variables() if profile is Profile.GPU else {},
             # No RLIMIT_CPU: with one, the kernel counts the process's CPU clock in ticks of milliseconds.
             jail=Jail(
-                profile=profile or self.profile,
+                profile=profile,
                 memory_bytes=int(limits.memory_mb) << 20,
                 scratch_bytes=int(limits.scratch_mb) << 20,
                 processes=int(limits.processes),
                 readable=kept.readable,
                 require=layers(kept.require),
                 lax=kept.unsafe,
+                gpus=gpus.granted(),
             ),
         )
         try:

@@ -119,6 +119,10 @@ class Reference:
         """The calls to time."""
         return self.calls[-self.timed :]
 
+    def measured(self) -> Facts:
+        """What a run measured, and keeps for good."""
+        return Facts(self.size, self.repeat, self.slice_s, self.reference_ms)
+
     def facts(self) -> dict[str, Any]:
         """Everything but the calls, for a ledger and for people."""
         return {

@@ -12,6 +12,7 @@ from itertools import cycle, islice
 from typing import Final
 
 from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, naturals
+from peagen_ray.sandbox.hotlines import TOLD
 from peagen_ray.sandbox.reference import MOST_PAIRS, Reference, Subject, run
 from peagen_ray.sandbox.statistics import Interval, interval
 from peagen_ray.sandbox.verdict import Judge, Verdict
@@ -26,6 +27,9 @@ _PATIENCE: Final = 10.0
 
 _GRACE_S: Final = 0.5
 
+_HOT_WALL_S: Final = 2.0
+"""Seconds that finding the hot lines may take."""
+
 
 def screen(
     sandbox: Sandbox,
@@ -35,6 +39,7 @@ def screen(
     source: str,
     *,
     rival: float | None = None,
+    hot: bool = False,
 ) -> Verdict:
     """Check a candidate on the reference's calls and rank its speed.
 
@@ -46,6 +51,7 @@ def screen(
         source: the candidate.
         rival: the ratio that the candidate is to be ranked against, its parent's; what is decided about
             that is measured no further.
+        hot: find out, when all else is done, on which lines it spends its time.
     """
     judge = Judge(subject.inputs() if subject.workload else Workload.oracle())
     with sandbox.start(limits) as guest:
@@ -53,6 +59,8 @@ def screen(
             subject.load(guest, "a", subject.source)
             subject.load(guest, "b", source)
             verdict = check(guest, judge, reference) or _ranked(guest, reference, rival)
+            if hot and verdict.outcome == "ok":
+                verdict = replace(verdict, hot=_hot(guest, reference))
         except GuestFailed as error:
             verdict = Verdict(error.outcome, error.reason)
         return replace(verdict, layers=tuple(sorted(guest.layers)))
@@ -63,6 +71,24 @@ def _ranked(guest: Guest, reference: Reference, rival: float | None) -> Verdict:
     peak_kb, once_s = peak(guest, "b", reference)
     speed = _pairs(guest, reference, once_s, rival)
     return Verdict("ok", speed=speed, peak_kb=peak_kb, inputs=len(reference.calls))
+
+
+def _hot(guest: Guest, reference: Reference) -> tuple[tuple[int, float], ...]:
+    """The hot lines of one timed call; none where they are not to be had, which is nothing against a candidate."""
+    call = reference.timed_calls[0]
+    try:
+        return told(guest.ask({"op": "hot", "slot": "b", "calls": [len(call)]}, call, wall_s=_HOT_WALL_S))
+    except GuestFailed:
+        return ()
+
+
+def told(answer: Answer) -> tuple[tuple[int, float], ...]:
+    """Lines and their shares, 0 to 1, in what a guest answered; raises GuestFailed if it is no such thing."""
+    rows = answer.header.get("hot")
+    if not isinstance(rows, list) or len(rows) > TOLD or not all(isinstance(row, list) for row in rows):
+        raise GuestFailed("error", "answered rubbish where hot lines belong")
+    pairs = [naturals(row, 2) for row in rows]
+    return tuple((line, min(1000, share) / 1000) for line, share in pairs)
 
 
 def check(guest: Guest, judge: Judge, reference: Reference) -> Verdict | None:

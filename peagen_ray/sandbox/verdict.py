@@ -29,6 +29,7 @@ class Verdict:
         overhead: share of the candidate's bill that was the conversation itself and was subtracted.
         hidden: share of its bill that was work done while it took its inputs or gave its outputs.
         layers: the layers of isolation that were really active around it.
+        hot: the lines on which it spent most of its time, and their shares, hottest first; a hint of its own.
     """
 
     outcome: str
@@ -43,10 +44,16 @@ class Verdict:
     overhead: float = 0.0
     hidden: float = 0.0
     layers: tuple[str, ...] = ()
+    hot: tuple[tuple[int, float], ...] = ()
 
     def to_data(self) -> dict[str, Any]:
         """The form in which it travels in a Result."""
-        return {**asdict(self), "families": list(self.families), "layers": list(self.layers)}
+        lists = {
+            "families": list(self.families),
+            "layers": list(self.layers),
+            "hot": [list(each) for each in self.hot],
+        }
+        return {**asdict(self), **lists}
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,11 @@ class Interface(QueueKit):
         queue.enqueue(task)
         popped = queue.pop(block=False)
         assert popped == task.model_copy(update={"attempts": 1})
-        queue.push_result(ok(popped, answer=[{}, "\ud83d\ude00"]))
+        queue.push_result(ok(popped, answer=[{}, "\U0001f600"]))
         queue.ack(task.id)
         result = queue.wait_for_result(task.id, 0)
         assert result is not None
-        assert result.data == {"answer": [{}, "\ud83d\ude00"]}
+        assert result.data == {"answer": [{}, "\U0001f600"]}
         assert (queue.pending_count(), queue.pop(block=False)) == (0, None)
 
     def test_pop_waits_for_a_task(self, queue: TaskQueue) -> None:
@@ -115,7 +115,7 @@ class Interface(QueueKit):
         self.advance(2.5)
         assert queue.pop(block=False) is not None
         queue.push_result(error(task, retryable=False))
-        assert [dead.task.id for dead in queue.dead_letters()] == [task.id]
+        assert [dead.id for dead in queue.dead_letters()] == [task.id]
 
     def test_ack_alone_releases_and_leaves_the_task_open_to_one_result(self, queue: TaskQueue) -> None:
         task = self.enqueue(queue)
@@ -138,7 +138,7 @@ class Interface(QueueKit):
         result = queue.wait_for_result(task.id, 0)
         assert result is not None
         assert not result.retryable
-        assert [dead.task.id for dead in queue.dead_letters()] == [task.id]
+        assert [dead.id for dead in queue.dead_letters()] == [task.id]
 
     def test_ack_of_an_orphaned_pop_does_not_touch_the_new_one(self, queue: TaskQueue) -> None:
         task = self.enqueue(queue)

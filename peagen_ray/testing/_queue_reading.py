@@ -84,10 +84,10 @@ class Reading(QueueKit):
         old = [self.bury(queue).id for _ in range(3)]
         self.advance(3)
         new = [self.bury(queue).id for _ in range(2)]
-        assert [dead.task.id for dead in queue.dead_letters(2, 2)] == [old[2], new[0]]
+        assert [dead.id for dead in queue.dead_letters(2, 2)] == [old[2], new[0]]
         assert queue.purge(older_than=2 * self.UNIT) == 3
         assert queue.purge([new[0], old[0], "f" * 32]) == 1
-        assert [dead.task.id for dead in queue.dead_letters()] == [new[1]]
+        assert [dead.id for dead in queue.dead_letters()] == [new[1]]
         assert queue.retry([old[0]]) == 0
         assert queue.wait_for_result(old[0], 0) is not None
         assert queue.purge() == 1
@@ -95,7 +95,7 @@ class Reading(QueueKit):
     def test_dead_letters_stay_when_their_results_expire(self, make_queue: MakeQueue) -> None:
         queue = make_queue(results_kept=1)
         dead = [self.bury(queue).id for _ in range(3)]
-        assert [entry.task.id for entry in queue.dead_letters()] == dead
+        assert [entry.id for entry in queue.dead_letters()] == dead
         with pytest.raises(ResultExpired):
             queue.wait_for_result(dead[0], 0)
         assert queue.purge([dead[1]]) == 1
@@ -123,6 +123,19 @@ class Reading(QueueKit):
             assert not queue.complete(claim, ok(task), [a_task()])
         assert self.none(queue)
         assert not queue.cancel("f" * 32)
+
+    def test_what_a_stream_holds_is_weighed(self, queue: TaskQueue) -> None:
+        if type(queue).held_bytes is TaskQueue.held_bytes:
+            pytest.skip("this provider does not say what it holds")
+        assert not {"tasks", "tasks.cpu"} & queue.held_bytes().keys()
+        for _ in range(100):
+            queue.enqueue(Task(kind=TaskKind.EXECUTE, payload={"source": "x" * 2000}))
+        before = queue.held_bytes()
+        assert 100_000 < sum(n for name, n in before.items() if name.startswith("tasks")) < 2_000_000
+        self.bury(queue)
+        after = queue.held_bytes()
+        assert 0 < after["dead"] < 100_000
+        assert 0 < after["results"] < 100_000
 
     def test_inspect_tells_where_a_task_is(self, queue: TaskQueue) -> None:
         task = self.enqueue(queue)

@@ -64,7 +64,7 @@ class Serving(QueueKit):
         assert result is not None
         assert (result.status, result.retryable) == (Status.ERROR, False)
         assert "rust" in result.data["msg"]
-        assert [dead.task.id for dead in queue.dead_letters()] == [task.id]
+        assert [dead.id for dead in queue.dead_letters()] == [task.id]
         assert dict(queue.unserved()) == {}
 
     def test_a_consumer_that_is_busy_still_covers_its_lane(self, queue: TaskQueue) -> None:
@@ -143,7 +143,8 @@ class Serving(QueueKit):
             self.advance(4)
         assert self.none(queue)
         (dead,) = queue.dead_letters()
-        assert (dead.task.id, dead.task.attempts) == (task.id, 3)
+        assert dead.task is not None
+        assert (dead.id, dead.task.attempts) == (task.id, 3)
         assert "worker vanished" in dead.reason
         assert [(run.number, run.owner, run.ended) for run in dead.history] == [
             (n, f"worker-{n}", "vanished") for n in (1, 2, 3)
@@ -152,6 +153,32 @@ class Serving(QueueKit):
         assert result is not None
         assert (result.status, result.retryable, result.attempts) == (Status.ERROR, False, 3)
         assert "worker vanished" in result.data["msg"]
+
+    def test_a_claim_that_never_began_costs_no_run(self, make_queue: MakeQueue) -> None:
+        queue = make_queue(max_retry=2)
+        task = self.enqueue(queue)
+        for _ in range(5):
+            (claim,) = queue.claim(CPU, "ahead", lease=3 * self.UNIT, begin=False)
+            assert (claim.task.id, claim.task.attempts) == (task.id, 0)
+            self.advance(4)
+        (claim,) = queue.claim(CPU, "w", lease=3 * self.UNIT, begin=False)
+        begun = queue.begin(claim)
+        assert begun is not None
+        assert begun.task.attempts == 1
+        again = queue.begin(claim)
+        assert again is not None
+        assert again.task == begun.task
+        assert queue.give_back(claim)
+        assert self.take(queue).task.attempts == 1
+
+    def test_a_run_that_ends_without_having_begun_counts(self, make_queue: MakeQueue) -> None:
+        queue = make_queue(max_retry=2, retry_delay=self.UNIT)
+        task = self.enqueue(queue)
+        for _ in range(2):
+            (claim,) = queue.claim(CPU, "w", begin=False)
+            queue.fail(claim, error(claim.task, retryable=True))
+            self.advance(1.5)
+        assert [dead.id for dead in queue.dead_letters()] == [task.id]
 
     def test_waiting_workers_learn_of_a_lapsed_lease_without_a_message(self, make_queue: MakeQueue) -> None:
         queue = make_queue()

@@ -46,6 +46,19 @@ class ResultBackendSuite:
         assert backend.get(record.task.id) == record
         assert list(backend.list()) == [record]
 
+    @pytest.mark.parametrize("number", [0, 1, 3, 40])
+    def test_several_records_are_kept_as_if_one_by_one(self, backend: ResultBackend, number: int) -> None:
+        records = [a_record(number=each) for each in range(number)]
+        backend.put_all(records)
+        kept = [record for record in backend.list() if isinstance(record, Record)]
+        assert {record.task.id: record for record in kept} == {record.task.id: record for record in records}
+
+    def test_several_records_replace_those_of_the_other_format(self, make_backend: MakeBackend) -> None:
+        records = [a_record(number=each) for each in range(6)]
+        make_backend(False).put_all(records)
+        make_backend(True).put_all(records)
+        assert len(list(make_backend(True).list())) == 6
+
     def test_what_is_not_there_is_none(self, backend: ResultBackend) -> None:
         assert backend.get("f" * 32) is None
         assert list(backend.list()) == []

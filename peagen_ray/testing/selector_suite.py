@@ -19,7 +19,7 @@ import pytest
 
 from peagen_ray.errors import ConfigError, EvolutionError
 from peagen_ray.evolution.archive import EvoDB
-from peagen_ray.evolution.program import Bucket, Program
+from peagen_ray.evolution.program import Bucket, Outcome, Program
 from peagen_ray.evolution.selectors.base import ParentSelector, build
 
 MakeSelector = Callable[[], ParentSelector]
@@ -75,8 +75,28 @@ class ParentSelectorSuite:
         for gain in (0.0, 0.5, 0.0):
             selector.select(db)
             selector.sample_inspirations(db, 3)
-            selector.feedback(gain)
+            selector.learn(db.ranked(0), _child(gain), gain)
         assert json.dumps(db.state()) == before
+
+    def test_it_learns_from_children_that_failed_and_of_parents_that_are_gone(
+        self, selector: ParentSelector
+    ) -> None:
+        db = an_archive(6)
+        failed = Program(99, "", outcome=Outcome.ERROR)
+        for gone in range(5):
+            selector.learn(selector.select(db), failed, 0.0)
+            selector.learn(Program(1000 + gone, "", fitness=9.0), _child(0.5), 0.5)
+            db.evict(gone)
+            assert selector.select(db).id in db
+
+    def test_fitness_may_be_of_any_sign_and_size(self, selector: ParentSelector) -> None:
+        db = EvoDB()
+        for n, fitness in enumerate((-1e308, -3.0, 0.0, 5e-324, 1e308)):
+            db.insert(Program(n, f"x = {n}\n", fitness=fitness, bucket=Bucket(n, 0, 0, 0)))
+            for _ in range(9):
+                parent = selector.select(db)
+                assert parent.id in db
+                selector.learn(parent, _child(fitness), 0.0)
 
     def test_the_same_randomness_gives_the_same_choices(self, make_selector: MakeSelector) -> None:
         assert _choices(make_selector(), 50) == _choices(make_selector(), 50)
@@ -108,6 +128,12 @@ def _choices(selector: ParentSelector, rounds: int) -> list[tuple[int, list[str]
         rng = random.Random(n)
         selector.reseed(rng)
         db.rng = rng
-        chosen.append((selector.select(db).id, selector.sample_inspirations(db, 3)))
-        selector.feedback(0.1 if n % 5 == 0 else 0.0)
+        parent = selector.select(db)
+        chosen.append((parent.id, selector.sample_inspirations(db, 3)))
+        gain = 0.1 if n % 5 == 0 else 0.0
+        selector.learn(parent, _child((parent.fitness or 0.0) + gain), gain)
     return chosen
+
+
+def _child(fitness: float) -> Program:
+    return Program(10_000, "child = True\n", fitness=fitness)

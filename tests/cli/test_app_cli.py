@@ -57,7 +57,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("flag", ["-h", "--help"])
 @pytest.mark.parametrize(
-    "args", [[], ["config"], ["config", "show"], ["workload", "init"], ["evolve"], ["mutate"]]
+    "args", [[], ["config"], ["config", "show"], ["workload", "init"], ["evolve"], ["mutate"], ["worker"]]
 )
 def test_help_is_everywhere_under_both_names(
     args: list[str], flag: str, capsys: pytest.CaptureFixture[str]
@@ -77,6 +77,18 @@ def test_help_is_everywhere_under_both_names(
         ["workload", "init"],
         ["evolve", "run"],
         ["evolve", "step"],
+        ["import"],
+        ["worker", "start"],
+        ["queue"],
+        ["queue", "stats"],
+        ["queue", "list"],
+        ["queue", "peek"],
+        ["queue", "dlq"],
+        ["queue", "dlq", "list"],
+        ["queue", "dlq", "inspect"],
+        ["queue", "dlq", "retry"],
+        ["queue", "dlq", "export"],
+        ["queue", "dlq", "purge"],
     ],
 )
 def test_help_teaches_by_an_example(args: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,6 +11,8 @@ import pytest
 
 from peagen_ray.cli.boundary import run
 from peagen_ray.handler import Confinement
+from peagen_ray.runtime import checkup
+from peagen_ray.runtime.checkup import Check, Verdict
 from peagen_ray.sandbox import examination
 from peagen_ray.sandbox.examination import Examination, Finding, State
 from peagen_ray.sandbox.probes import PROBES
@@ -124,6 +126,30 @@ def test_a_place_where_no_bait_can_be_laid_is_said_to_be_one(
     monkeypatch.setattr(examination, "bait", refuse)
     assert run(["doctor", "--sandbox"]) == 1
     assert "run it in a directory that you may write to" in capsys.readouterr().err
+
+
+def test_what_has_to_be_mended_is_said_with_how_and_is_a_failure(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def checks(_: object) -> list[Check]:
+        return [Check("ray", Verdict.OK, "fine"), Check("keys", Verdict.BAD, "K is not set", "export K")]
+
+    monkeypatch.setattr(checkup, "checks", checks)
+    pretend(monkeypatch, GOOD)
+    assert run(["doctor", "--json"]) == 1
+    said = capsys.readouterr()
+    document = json.loads(said.out)
+    assert document["checks"][-1] == {
+        "name": "keys",
+        "verdict": "bad",
+        "found": "K is not set",
+        "mend": "export K",
+    }
+    assert not document["ok"]
+    assert "bad   keys: K is not set; export K" in said.err
+    assert "to be mended: keys" in said.err
+    assert run(["doctor", "--sandbox", "--json"]) == 0
+    assert "checks" not in json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.slow

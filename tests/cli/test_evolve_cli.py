@@ -11,6 +11,7 @@ import pytest
 
 from peagen_ray.cli.boundary import run
 from peagen_ray.errors import ReplayDivergence, WorkloadError
+from peagen_ray.runtime.control import Control
 from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.runtime.progress import Observer
 from peagen_ray.runtime.result import RunResult
@@ -54,7 +55,7 @@ def asked(here: Path, monkeypatch: pytest.MonkeyPatch) -> list[RunRequest]:
     """The requests that commands made; none of them is carried out."""
     requests: list[RunRequest] = []
 
-    def evolve(request: RunRequest, observer: Observer) -> RunResult:
+    def evolve(request: RunRequest, observer: Observer, control: Control) -> RunResult:
         requests.append(request)
         observer.phase("evolving", "quickly")
         return RESULT
@@ -236,7 +237,7 @@ def test_verbose_shows_candidates(
     from peagen_ray.evolution.program import Outcome
     from peagen_ray.runtime.progress import Told
 
-    def evolve(_: RunRequest, observer: Observer) -> RunResult:
+    def evolve(_: RunRequest, observer: Observer, control: Control) -> RunResult:
         observer.candidate(Told(1, "mutate", 0, "genetic/x", Outcome.ERROR, "exit 3", None, accepted=False))
         return RESULT
 
@@ -311,3 +312,14 @@ def test_a_replay_that_diverges_failed(
 def test_a_replay_of_no_run_is_wrong_use(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["evolve", "run", "--replay", "nope"]) == 2
     assert "nope: no such run" in capsys.readouterr().err
+
+
+def test_a_dashboard_without_a_terminal_is_done_without_and_that_is_said(
+    asked: list[RunRequest], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert evolve_run("--dashboard") == 0
+    told = capsys.readouterr().out.splitlines()
+    assert told[:2] == [
+        "--dashboard needs a terminal that can be drawn on; the progress comes in lines",
+        "evolving: quickly",
+    ]

@@ -31,7 +31,7 @@ def asked(here: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Config, Pat
     """What was to be changed; the answer is always the same."""
     calls: list[tuple[Config, Path]] = []
 
-    def mutate_once(config: Config, target: Path) -> Mutated:
+    def mutate_once(config: Config, target: Path, say: Callable[[str], None]) -> Mutated:
         calls.append((config, target))
         return Mutated(FAST, "genetic/x\x1b[2J", unified(SLOW, FAST, "slow.py"))
 

@@ -21,7 +21,7 @@ from peagen_ray.errors import UsageError
     ],
 )
 def test_what_the_flags_stand_for(sync: bool, queue: bool, provider: str | None, wanted: str | None) -> None:
-    assert check_provider(sync=sync, queue=queue, provider=provider) == {"task_queue.provider": wanted}
+    assert check_provider(sync=sync, queue=queue, provider=provider)["task_queue.provider"] == wanted
 
 
 @pytest.mark.parametrize(

@@ -202,6 +202,14 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_one(loading: Load
     assert message == ".peagen.toml:3: evolve.sed: unknown key (did you mean evolve.seed?)"
 
 
+@pytest.mark.parametrize(("switch", "isolation"), [("stub", "always"), ("", "worker"), ("ray", "worker")])
+def test_the_emergency_switch_needs_no_worker_of_rays(loading: Load, switch: str, isolation: str) -> None:
+    loaded = loading("[worker.defaults]\nisolation = 'worker'\n", PEAGEN_QUEUE=switch)
+    assert loaded.config.worker.defaults.isolation == isolation
+    origin = loaded.origin["worker.defaults.isolation"]
+    assert origin == "env PEAGEN_QUEUE" if switch == "stub" else origin.startswith("file ")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -211,7 +219,7 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_one(loading: Load
         ("[stop]\n", "did you mean evolve.stop?"),
         ("provider = 'stub'\n", "did you mean task_queue.provider or result_backend.provider?"),
         ("zzz = 1\n", "the tables are evaluate, evolve,"),
-        ("[evaluate]\nzzz = 1\n", "the keys of [evaluate] are metric, pool"),
+        ("[evaluate]\nzzz = 1\n", "the keys of [evaluate] are arguments"),
         ("[[llm.backends]]\nname='x'\ntimeout = 1\n", ":3: llm.backends[0].timeout: unknown key"),
         (
             "[[llm.backends]]\nname='x'\n[[llm.backends]]\n",
@@ -229,7 +237,7 @@ def test_an_unknown_key_is_named_with_its_line_and_the_nearest_one(loading: Load
         ("[worker.defaults]\ncaps = ''\n", "worker.defaults.caps: must not be empty"),
         ("[worker.defaults]\nmax_uptime = true\n", "must be a duration"),
         ("[worker.defaults]\nmax_uptime = '4 parsecs'\n", "'4 parsecs' is no duration"),
-        ("[worker.defaults]\nisolation = 'never'\n", "must be 'auto' or 'always'"),
+        ("[worker.defaults]\nisolation = 'never'\n", "must be 'auto', 'always' or 'worker'"),
         ("[mutate]\ntarget_file = 3\n", "must be a path, not a whole number"),
         ("[execute]\ntimeout_s = nan\n", "must be a finite number"),
         ("selector.epsilon = 5\n", "selector.epsilon: must be a table"),
@@ -296,6 +304,15 @@ def test_names_that_only_sound_like_secrets_are_allowed(loading: Load) -> None:
 
 
 @pytest.mark.parametrize(
+    "url", ["http://u:hunter2@h/v1", "https://hunter2@h", "http://h/v1?key=hunter2", "hunter2"]
+)
+def test_an_endpoint_s_address_holds_no_secret_and_one_is_not_repeated(loading: Load, url: str) -> None:
+    message = failure(loading, f"[[llm.backends]]\nname = 'x'\nbase_url = '{url}'\n")
+    assert "llm.backends[0].base_url: must be an address" in message
+    assert "hunter2" not in message
+
+
+@pytest.mark.parametrize(
     ("text", "place"),
     [
         ("[evolve\nseed = 1\n", ".peagen.toml:1:8: not TOML: "),
@@ -325,6 +342,8 @@ def test_a_file_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> 
     [
         ("redis://user:pass@host:1/0", "redis://user:***@host:1/0"),
         ("redis://:p@ss@host", "redis://:***@host"),
+        ("redis://user:p/a#s?s@host:1/0", "redis://user:***@host:1/0"),
+        ("unix://user:pass@/run/s.sock", "unix://user:***@/run/s.sock"),
         ("redis://host:1/0", "redis://host:1/0"),
         ("redis://host?password=x&db=1", "redis://host?password=***&db=1"),
         ("plain", "plain"),
@@ -338,9 +357,6 @@ def test_passwords_in_addresses_are_masked(value: object, masked: object) -> Non
 
 
 def test_values_never_show_a_password(loading: Load) -> None:
-    loaded = loading(
-        PEAGEN_QUEUE="redis://:hunter2@host",
-        PEAGEN__LLM__BACKENDS='[{name = "x", base_url = "http://u:hunter2@h"}]',
-    )
+    loaded = loading(PEAGEN_QUEUE="redis://:hunter2@host")
     assert loaded.config.task_queue.url == "redis://:hunter2@host"
     assert "hunter2" not in str(loaded.values())

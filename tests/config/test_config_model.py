@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from datetime import timedelta
 from pathlib import Path
@@ -12,23 +13,55 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from peagen_ray.config.model import Config, format_duration, parse_duration
+from peagen_ray.config.model import Config
+from peagen_ray.config.values import format_duration, parse_duration
 
 DEFAULTS = {
-    "task_queue": {"provider": "stub", "url": "", "idle_ms": 60000, "max_retry": 3},
+    "task_queue": {
+        "provider": "stub",
+        "url": "",
+        "idle_ms": 60000,
+        "max_retry": 3,
+        "patience": 60.0,
+        "prefix": "peagen.",
+        "username": "",
+        "password_env": "PEAGEN_REDIS_PASSWORD",
+        "replicas": 0,
+        "broker_timeout": 30.0,
+        "max_waiting": None,
+        "room_timeout": 0.0,
+        "results_kept": 10000,
+        "results_age": "24h",
+    },
     "result_backend": {"provider": "fs", "root": ".peagen/results", "compress": True},
     "worker": {
         "defaults": {
             "caps": ["cpu"],
             "plugins": [],
             "concurrency": 1,
+            "waiting": 16,
             "warm_pool": 2,
+            "idle_timeout": "1m",
             "max_uptime": "4h",
             "isolation": "auto",
         },
         "limits": dict.fromkeys(
             ["timeout_s", "cpu_s", "memory_mb", "output_kb", "scratch_mb", "processes"], None
         ),
+    },
+    "metrics": {"port": None},
+    "logs": {"format": "text", "level": None},
+    "traces": {"endpoint": "", "share": 1.0},
+    "fabric": {
+        "address": "",
+        "max_parallel": 256,
+        "node_patience": "10m",
+        "kill_after": 10.0,
+        "consumable": {"llm": 16},
+        "requests": {
+            kind: {"cpus": None, "gpus": None, "memory_mb": None}
+            for kind in ("render", "mutate", "execute", "evaluate")
+        },
     },
     "mutate": {
         "mutator": "auto",
@@ -37,27 +70,43 @@ DEFAULTS = {
         "temperature": 0.7,
         "max_tokens": 4096,
         "backend": "auto",
+        "form": "unified diff",
     },
     "evolve": {
         "selector": "epsilon",
         "mutator": "auto",
         "backend": "cpu",
         "entry_fn": "",
+        "files": [],
         "generation_size": 10,
         "seed": None,
         "ordered": False,
         "look_ahead": 8,
         "max_in_flight": 0,
+        "moves": {"diff": 0.5, "rewrite": 0.25, "crossover": 0.15, "repair": 0.1, "genetic": 0.0},
         "goal": "",
+        "inspirations": 4,
+        "inspire": "spread",
         "stop": {
             "max_generations": 200,
+            "max_candidates": None,
             "target_ms": None,
             "no_improve": 25,
             "budget_tokens": None,
             "budget_usd": None,
             "run_timeout": None,
         },
-        "archive": {"speed_bin_ms": 5.0, "mem_bin_kb": 32.0, "size_bin_ch": 40},
+        "archive": {
+            "speed_bin_ms": 5.0,
+            "mem_bin_kb": 32.0,
+            "size_bin_ch": 40,
+            "descriptors": ["speed", "memory", "size", "age"],
+            "edges": {},
+            "widths": {},
+            "cells": None,
+            "ranges": {},
+        },
+        "islands": {"count": 1, "migrate_every": 50, "migrants": 1, "reset_after": 500},
     },
     "execute": {
         "timeout_s": 10.0,
@@ -79,8 +128,39 @@ DEFAULTS = {
         },
     },
     "selector": {},
-    "evaluate": {"pool": "default", "metric": "speed_ms", "winner_s": 12.0},
-    "llm": {"default_backend": "auto", "backends": []},
+    "evaluate": {
+        "pool": "default",
+        "evaluator": "speed",
+        "file": None,
+        "command": [],
+        "arguments": {},
+        "words": [],
+        "files": [],
+        "timeout_s": 300.0,
+        "profile": "tree",
+        "memory_mb": 4096,
+        "scratch_mb": 256,
+        "cascade": True,
+        "thresholds": [0.5, 0.75, 0.9],
+        "ignored": [],
+        "repeats": 1,
+        "objectives": [],
+        "artifact_chars": 2000,
+        "held_out": {"file": None, "files": []},
+        "metric": "speed_ms",
+        "winner_s": 12.0,
+    },
+    "llm": {
+        "default_backend": "auto",
+        "fanout": 1,
+        "retries": 2,
+        "repair_rounds": 1,
+        "max_prompt_tokens": 32768,
+        "bandit": False,
+        "breaker_failures": 3,
+        "breaker_pause": "15s",
+        "backends": [],
+    },
     "templates": {"search_path": []},
 }
 
@@ -93,6 +173,7 @@ def test_a_backend_has_the_documented_defaults() -> None:
     config = Config.model_validate({"llm": {"backends": [{"name": "groq"}]}})
     assert config.llm.backends[0].model_dump() == {
         "name": "groq",
+        "adapter": "",
         "model": "",
         "api_key_env": "",
         "base_url": "",
@@ -100,6 +181,8 @@ def test_a_backend_has_the_documented_defaults() -> None:
         "weight": 1.0,
         "price_in": None,
         "price_out": None,
+        "rate_per_min": None,
+        "tokens_per_min": None,
     }
 
 
@@ -125,6 +208,14 @@ def test_what_a_file_may_write_is_understood() -> None:
     assert config.evolve.stop.run_timeout == timedelta(seconds=90)
     assert config.templates.search_path == (Path("prompts"),)
     assert config.selector == {"mine": {"anything": [1, {"goes": True}]}}
+
+
+def test_a_further_consumable_tag_leaves_llm_one() -> None:
+    assert Config.model_validate({"fabric": {"consumable": {"licence": 2}}}).fabric.consumable == {
+        "llm": 16,
+        "licence": 2,
+    }
+    assert Config.model_validate({"fabric": {"consumable": {"llm": 4}}}).fabric.consumable == {"llm": 4}
 
 
 def test_lists_are_understood_as_lists() -> None:
@@ -159,6 +250,8 @@ def test_lists_are_understood_as_lists() -> None:
         ("worker.defaults.concurrency", 0),
         ("worker.defaults.concurrency", "4"),
         ("worker.defaults.warm_pool", -1),
+        ("worker.defaults.idle_timeout", 0),
+        ("worker.defaults.idle_timeout", "soon"),
         ("worker.defaults.max_uptime", 0),
         ("worker.defaults.max_uptime", -3),
         ("worker.defaults.max_uptime", True),
@@ -167,6 +260,17 @@ def test_lists_are_understood_as_lists() -> None:
         ("worker.defaults.max_uptime", float("inf")),
         ("worker.defaults.max_uptime", "9" * 40 + "h"),
         ("worker.defaults.isolation", "never"),
+        ("fabric.max_parallel", 0),
+        ("fabric.node_patience", 0),
+        ("fabric.kill_after", -1),
+        ("fabric.consumable.llm", 0),
+        ("fabric.consumable.LLM", 4),
+        ("fabric.requests.execute.gpus", 1.5),
+        ("fabric.requests.execute.gpus", 0.00001),
+        ("fabric.requests.execute.gpus", float("nan")),
+        ("fabric.requests.execute.cpus", -1),
+        ("fabric.requests.execute.memory_mb", 0),
+        ("fabric.requests.sleep.cpus", 1),
         ("mutate.temperature", 2.1),
         ("mutate.temperature", float("nan")),
         ("mutate.max_tokens", 0),
@@ -203,6 +307,20 @@ def test_lists_are_understood_as_lists() -> None:
         ("llm.backends", [{"name": "x", "weight": float("inf")}]),
         ("llm.backends", [{"name": "x", "timeout_ms": 0}]),
         ("llm.backends", [{"name": "x", "api_key_env": "sk-not-a-name"}]),
+        ("llm.backends", [{"name": "x", "rate_per_min": 0}]),
+        ("llm.backends", [{"name": "x", "tokens_per_min": 0}]),
+        ("llm.backends", [{"name": "x"}, {"name": "x"}]),
+        ("llm.backends", [{"name": "x", "base_url": "host/v1"}]),
+        ("llm.backends", [{"name": "x", "base_url": "ftp://host"}]),
+        ("llm.backends", [{"name": "x", "base_url": "http://"}]),
+        ("llm.backends", [{"name": "x", "base_url": "http://host:99999"}]),
+        ("llm.backends", [{"name": "x", "base_url": "http://[host"}]),
+        ("llm.fanout", 0),
+        ("llm.retries", -1),
+        ("llm.repair_rounds", -1),
+        ("llm.max_prompt_tokens", 0),
+        ("llm.breaker_failures", 0),
+        ("llm.breaker_pause", 0),
         ("templates.search_path", 5),
         ("templates.search_path", [5]),
         ("evolve.nonsense", 5),
@@ -259,3 +377,47 @@ def test_the_model_itself_reads_back_what_it_writes() -> None:
     given_ = {"evolve": {"stop": {"run_timeout": "90m"}}, "worker": {"defaults": {"caps": "cpu,docker"}}}
     config = Config.model_validate(given_)
     assert Config.model_validate(config.model_dump(mode="json")) == config
+
+
+@pytest.mark.parametrize(
+    ("archive", "said"),
+    [
+        ({"descriptors": ["accuracy"]}, "accuracy needs edges"),
+        ({"descriptors": ["novelty"]}, "novelty needs edges"),
+        ({"descriptors": []}, "one at least"),
+        ({"descriptors": ["size", "size"]}, "a name of its own"),
+        ({"edges": {"accuracy": [1.0]}}, "accuracy is not among the descriptors"),
+        ({"widths": {"size": 5.0}, "edges": {"size": [1]}}, "one of them is enough"),
+        ({"edges": {"size": []}}, "rising"),
+        ({"edges": {"size": [2, 1]}}, "rising"),
+        ({"edges": {"size": [1, 1]}}, "rising"),
+        ({"edges": {"size": [1, math.nan]}}, "finite"),
+        ({"widths": {"size": 0.0}}, "greater than 0"),
+        ({"widths": {"size": math.inf}}, "finite"),
+        ({"ranges": {"size": [0, 9]}}, "say how many: cells"),
+        ({"cells": 9}, "speed needs a range"),
+        ({"cells": 1}, "greater than or equal to 2"),
+        ({"cells": 9, "descriptors": ["size"], "ranges": {"size": [9, 0]}}, "rising"),
+        ({"cells": 9, "descriptors": ["size"], "ranges": {"size": [0, 1, 2]}}, "at most 2"),
+        ({"cells": 9, "descriptors": ["size"], "ranges": {"size": [0, math.inf]}}, "finite"),
+        (
+            {"cells": 9, "descriptors": ["age"], "ranges": {"size": [0, 9]}},
+            "size is not among the descriptors",
+        ),
+        ({"cells": 9, "descriptors": ["age"], "widths": {"age": 2}}, "edges and widths are of a grid"),
+    ],
+)
+def test_a_grid_that_has_no_meaning_is_refused(archive: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValidationError, match=said):
+        Config.model_validate({"evolve": {"archive": archive}})
+
+
+def test_descriptors_are_any_metrics_with_edges_or_a_width() -> None:
+    table = {
+        "descriptors": ["accuracy", "generation", "size"],
+        "edges": {"accuracy": [0, 0.5]},
+        "widths": {"size": 9.0},
+    }
+    archive = Config.model_validate({"evolve": {"archive": table}}).evolve.archive
+    assert archive.edges == {"accuracy": (0.0, 0.5)}
+    assert archive.descriptors == ("accuracy", "generation", "size")

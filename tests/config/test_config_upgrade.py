@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import tomllib
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from peagen_ray.config.load import load
 from peagen_ray.config.upgrade import upgrade
 from peagen_ray.errors import ConfigError
 
@@ -40,6 +42,24 @@ def test_the_section_is_added_at_the_end(old: str, new: str) -> None:
 )
 def test_a_file_that_has_the_section_is_left_alone(text: str) -> None:
     assert upgrade(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[evolve]\nseed = 1\n",
+        "[fabric]\naddress = 'auto'\n",
+        "[fabric]\naddress = ''\n",
+        "[fabric]\nmax_parallel = 2\n",
+    ],
+)
+def test_an_upgraded_file_means_what_it_meant(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "file.toml"
+    path.write_text(text)
+    before = load(path, environ={}).config
+    path.write_text(upgrade(text))
+    assert load(path, environ={}).config == before
 
 
 @pytest.mark.parametrize("text", ["# [task_queue]\n", "x = '''\n[task_queue]\n'''\n", "[other.task_queue]\n"])

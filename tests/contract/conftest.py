@@ -1,8 +1,4 @@
 import sys
 from pathlib import Path
 
-import pytest
-
 sys.path.insert(0, str(Path(__file__).parents[1] / "sandbox"))
-
-pytest.register_assert_rewrite("peagen_ray.testing")

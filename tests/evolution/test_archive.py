@@ -260,6 +260,8 @@ def check(db, model):
     assert db.best == (ranked[0] if ranked else None)
     known = {p.id for members in model.values() for p in members}
     assert known == {n for n in range(31) if n in db}
-    for place, bucket in enumerate(db._cells):
-        assert db.grid[bucket].place == place
-        assert [p.id for p in db.grid[bucket].former] == [p.id for p in model[bucket.speed][:-1]]
+    for place, island in enumerate(db._cells):
+        bucket = island.champion.bucket
+        assert db.grid[bucket] is island
+        assert island.place == place
+        assert [p.id for p in island.former] == [p.id for p in model[bucket.speed][:-1]]

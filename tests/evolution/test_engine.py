@@ -15,7 +15,16 @@ from peagen_ray.errors import EvolutionError
 from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.events import Kind
 from peagen_ray.evolution.program import Binning, Outcome, Program
-from peagen_ray.evolution.questions import Confirm, Dropped, Duplicate, Mutate, Observation, Run
+from peagen_ray.evolution.questions import (
+    ANY_LIFE,
+    CHARGE,
+    Confirm,
+    Dropped,
+    Duplicate,
+    Mutate,
+    Observation,
+    Run,
+)
 from peagen_ray.evolution.selectors.base import ParentSelector
 from peagen_ray.evolution.selectors.epsilon import EpsilonSelector
 from peagen_ray.evolution.selectors.legacy import LegacySelector
@@ -144,7 +153,7 @@ def test_gains_teach_the_selector_and_the_operators():
     assert weights["good"] > 1.0 > weights["bad"] > 0.0
     assert engine.operators["bad"].tries == 6
     assert engine.operators["good"].gain == 0.5
-    assert engine._selector.eps == pytest.approx(0.2 * 0.96 * 1.05**7)
+    assert engine._selectors[0].eps == pytest.approx(0.2 * 0.96 * 1.05**7)
 
 
 def test_the_latest_children_of_a_parent_are_excluded_and_no_more_than_a_bounded_number():
@@ -273,6 +282,16 @@ def test_a_second_answer_is_dropped_but_what_it_cost_counts():
     assert engine.progress(0.0).tokens == 555
     assert engine.progress(0.0).told == 1
     assert engine.screened_best.fitness == 0.01
+
+
+def test_a_charge_costs_and_is_no_answer_that_came_too_late():
+    engine = make()
+    question = engine.ask(0.0)
+    assert tell(engine, question, ok(0.01, 1, tokens=5))
+    charge = Observation(Outcome.LOST, CHARGE, tokens=50)
+    assert not engine.tell(question.n, charge, 0.0, epoch=ANY_LIFE)
+    assert engine.dropped == 0
+    assert engine.progress(0.0).tokens == 55
 
 
 def test_text_that_utf8_cannot_hold_is_recorded_as_escapes():

@@ -6,17 +6,19 @@ import json
 
 import pytest
 
+from peagen_ray.evolution.descriptors import Places
 from peagen_ray.evolution.program import Binning, Bucket, Outcome, Program
 
 
 def test_the_default_bucket_is_the_contracts():
-    bucket = Binning().bucket(speed_ms=24.9, peak_kb=64.0, size=119, gen=13)
-    assert bucket == Bucket(speed=4, memory=2, size=2, age=1)
+    program = Program(0, "x" * 119, speed_ms=24.9, peak_kb=64.0, gen=13)
+    assert Places(Binning()).cell(program) == Bucket(speed=4, memory=2, size=2, age=1)
 
 
 def test_the_widths_of_the_cells_are_configurable():
     binning = Binning(speed_bin_ms=0.5, mem_bin_kb=1.5, size_bin_ch=1)
-    assert binning.bucket(speed_ms=1.0, peak_kb=3.0, size=7, gen=6) == Bucket(2, 2, 7, 0)
+    program = Program(0, "x" * 7, speed_ms=1.0, peak_kb=3.0, gen=6)
+    assert Places(binning).cell(program) == Bucket(2, 2, 7, 0)
 
 
 @pytest.mark.parametrize(

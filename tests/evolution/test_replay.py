@@ -20,6 +20,7 @@ from peagen_ray.evolution.ledger import Ledger, Position, read
 from peagen_ray.evolution.program import Outcome
 from peagen_ray.evolution.questions import Mutate, Observation
 from peagen_ray.evolution.replay import relive, replay, resume, save_checkpoint
+from peagen_ray.evolution.selectors.choice import Choice
 from peagen_ray.evolution.selectors.epsilon import EpsilonSelector
 from peagen_ray.evolution.selectors.legacy import LegacySelector
 from peagen_ray.evolution.settings import EngineSettings
@@ -298,3 +299,39 @@ def test_what_was_asked_before_a_crash_is_asked_again_in_the_next_life(place):
     again = [engine.ask(9.0) for _ in range(3)]
     assert [replace(question, epoch=0) for question in again] == asked
     assert all(isinstance(question, Mutate) for question in again)
+
+
+def some(engine, seed, now, count=40):
+    """Lets the engine ask so many questions and answers most of them."""
+    for asked, _ in enumerate(drive(engine, random.Random(seed), now=now), 1):
+        if asked == count:
+            return
+
+
+def test_a_selector_that_takes_over_in_a_later_life_is_lived_again(tmp_path):
+    path, checkpoint = tmp_path / "ledger.arrow", tmp_path / "checkpoint.json"
+    engine = fresh()
+    engine.seed(a_program(0), 0.0)
+    with Ledger.create(path, {"run": "r"}) as ledger:
+        some(engine, 1, 0.0)
+        engine.resume(50.0, Choice("legacy"))
+        assert engine.choice == Choice("legacy")
+        some(engine, 2, 50.0)
+        engine.resume(90.0, Choice("epsilon", {"eps_init": 0.4}))
+        some(engine, 3, 90.0, 10)
+        save_checkpoint(checkpoint, engine, ledger.append(engine.take_events()), "r")
+        some(engine, 4, 100.0, 10)
+        ledger.append(engine.take_events())
+        again = fresh()
+        replay(read(path), again)
+        for found in (again, resume(ledger, checkpoint, "r", fresh)):
+            assert state_of(found) == state_of(engine)
+    assert engine.choice == Choice("epsilon", {"eps_init": 0.4})
+
+
+def test_a_later_life_keeps_the_selector_that_took_over():
+    engine = fresh()
+    engine.seed(a_program(0), 0.0)
+    engine.resume(50.0, Choice("legacy"))
+    engine.resume(60.0)
+    assert engine.choice == Choice("legacy")

@@ -29,9 +29,9 @@ def scratches(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def runner(launcher: Launcher, scratches: Path) -> Iterator[OneShotRunner]:
-    """A runner; at the end there is no process and no scratch directory left."""
+    """A runner; at the end there is no process left, and nothing in any scratch directory."""
     yield OneShotRunner(launcher, "test-worker", CPU, scratches)
-    assert list(scratches.iterdir()) == []
+    assert [left for scratch in scratches.iterdir() for left in scratch.iterdir()] == []
     assert leftovers(launcher) == []
 
 

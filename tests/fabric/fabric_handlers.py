@@ -84,6 +84,9 @@ class Doer(TaskHandler):
     def do_environment(self, task: Task):
         return {"environment": dict(os.environ)}
 
+    def do_gpus(self, task: Task):
+        return {"gpus": current().gpus}
+
     def do_see(self, task: Task):
         return {"seen": Path(task.payload["path"]).exists()}
 
@@ -126,6 +129,11 @@ class Doer(TaskHandler):
         ctypes.string_at(0)
 
     def do_kill_self(self, task: Task):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def do_write_and_die(self, task: Task):
+        with Path(task.payload["path"]).open("a") as diary:
+            diary.write("x")
         os.kill(os.getpid(), signal.SIGKILL)
 
     def do_send_rubbish(self, task: Task):
@@ -245,7 +253,10 @@ class Shared(TaskHandler):
         if task.payload["do"] == "wait":
             STARTED.set()
             RELEASE.wait(20)
-        return Result.success(task, {"pid": os.getpid(), "scratch": str(current().scratch)})
+        context = current()
+        facts = {"told": dict(context.environment), "gpus": context.gpus}
+        facts["own"] = os.environ.get("CUDA_VISIBLE_DEVICES")
+        return Result.success(task, {"pid": os.getpid(), "scratch": str(context.scratch), **facts})
 
 
 class Twin(Shared):
@@ -272,6 +283,18 @@ class CannotBeMade(TaskHandler):
 
     def handle(self, task: Task) -> Result:
         raise AssertionError
+
+
+class Marked(TaskHandler):
+    """Says what a variable was when it was made."""
+
+    KIND = TaskKind.MUTATE
+
+    def __init__(self) -> None:
+        self.made = os.environ.get("MARK")
+
+    def handle(self, task: Task) -> Result:
+        return Result.success(task, {"made": self.made, "told": dict(current().environment)})
 
 
 class NoHandler:

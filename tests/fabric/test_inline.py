@@ -4,15 +4,16 @@ import os
 import signal
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fabric_bench import CPU, registered, task
 from fabric_handlers import RELEASE, STARTED
 
-from peagen_ray.errors import BrokerUnavailable
+from peagen_ray.errors import BrokerUnavailable, ConfigError, QueueFull
 from peagen_ray.fabric import inline
-from peagen_ray.fabric.inline import InlineWorker
+from peagen_ray.fabric.inline import Ended, InlineWorker
 from peagen_ray.queues.base import State
 from peagen_ray.task import Result, Status, Task, TaskKind
 
@@ -324,13 +325,241 @@ def test_a_broker_that_does_not_answer_is_asked_again(queue, runner, monkeypatch
     assert "no answer" in caplog.text
 
 
-def test_a_completion_that_is_not_heard_lets_the_task_come_back(queue, runner, caplog):
-    with InlineWorker(
-        Flaky(queue, "complete"), registered("Doer"), runner, CPU, lease=0.2, renew_every=SECONDS
-    ):
-        (result,) = offer(queue, task())
-    assert (result.status, result.attempts) == (Status.OK, 2)
+class Away:
+    """A queue whose broker answers only while it is there; ``asked`` counts the calls that it did not hear."""
+
+    def __init__(self, queue):
+        self._queue = queue
+        self._there = True
+        self.asked = {
+            name: threading.Semaphore(0) for name in ("claim", "complete", "give_back", "extend_all")
+        }
+
+    def go(self):
+        self._there = False
+
+    def come_back(self):
+        self._there = True
+
+    def __getattr__(self, name):
+        def call(*args, **kwargs):
+            if self._there:
+                return getattr(self._queue, name)(*args, **kwargs)
+            self.asked[name].release()
+            raise BrokerUnavailable("no answer")
+
+        return call
+
+
+@pytest.fixture
+def away(queue, monkeypatch):
+    monkeypatch.setattr(inline, "_BROKER_PAUSE", 0.01)
+    return Away(queue)
+
+
+def test_what_is_finished_while_the_broker_is_away_is_told_once_it_is_back(
+    queue, away, runner, fifo, seeing, caplog
+):
+    started, release = fifo("started"), fifo("release")
+    running, waiting = task("wait for", started=started, path=release), task()
+    queue.enqueue(running)
+    with InlineWorker(away, registered("Doer"), runner, CPU, renew_every=0.01) as worker:
+        Path(started).read_text()
+        away.go()
+        Path(release).write_text("")
+        for _ in range(3):
+            assert away.asked["complete"].acquire(timeout=SECONDS)
+        assert worker.idle_s == 0.0
+        away.come_back()
+        assert (done(queue, running).status, done(queue, running).attempts) == (Status.OK, 1)
+        assert offer(queue, waiting)[0].status is Status.OK
+    assert caplog.text.count("the broker does not answer") == 1
+    assert caplog.text.count("the broker answers again") == 1
+    assert worker.counts == {Ended.DONE: 2}
+
+
+def test_stopping_waits_for_the_broker_and_stopping_twice_does_not(queue, away, runner, fifo, seeing, caplog):
+    started, release = fifo("started"), fifo("release")
+    running = task("wait for", started=started, path=release)
+    queue.enqueue(running)
+    worker = InlineWorker(away, registered("Doer"), runner, CPU)
+    worker.start()
+    Path(started).read_text()
+    away.go()
+    stopping = threading.Thread(target=worker.stop, args=(True,))
+    stopping.start()
+    Path(release).write_text("")
+    for _ in range(3):
+        assert away.asked["complete"].acquire(timeout=SECONDS)
+    assert stopping.is_alive()
+    worker.stop(drain=True)
+    stopping.join(SECONDS)
+    assert not stopping.is_alive()
+    assert worker.counts == {Ended.LOST: 1}
     assert "could not be recorded" in caplog.text
+    assert queue.inspect(running.id).state is State.CLAIMED
+
+
+def test_killing_what_runs_while_the_broker_is_away_leaves_it_to_the_lease(queue, away, runner, hang, seeing):
+    asked, wait_until_it_hangs = hang
+    queue.enqueue(asked)
+    worker = InlineWorker(away, registered("Doer"), runner, CPU)
+    worker.start()
+    wait_until_it_hangs()
+    away.go()
+    worker.stop(drain=False)
+    assert worker.counts == {Ended.LOST: 1}
+    assert queue.inspect(asked.id).state is State.CLAIMED
+
+
+def test_claims_go_on_after_an_outage(queue, away, runner):
+    with InlineWorker(away, registered("Doer"), runner, CPU, concurrency=2):
+        away.go()
+        assert away.asked["claim"].acquire(timeout=SECONDS)
+        assert away.asked["claim"].acquire(timeout=SECONDS)
+        away.come_back()
+        assert {result.status for result in offer(queue, task(), task())} == {Status.OK}
+
+
+def test_whatever_a_queue_raises_the_worker_goes_on(queue, runner, monkeypatch, caplog):
+    monkeypatch.setattr(inline, "_BROKER_PAUSE", 0.01)
+    claim, complete, broken = queue.claim, queue.complete, {"claim", "complete"}
+
+    def fails_once(name, method):
+        def call(*args, **options):
+            if name in broken:
+                broken.discard(name)
+                raise LookupError("a fault of the provider's")
+            return method(*args, **options)
+
+        return call
+
+    queue.claim, queue.complete = fails_once("claim", claim), fails_once("complete", complete)
+    lost, good = task(), task()
+    queue.enqueue(lost)
+    with InlineWorker(queue, registered("Doer"), runner, CPU) as worker:
+        assert offer(queue, good)[0].status is Status.OK
+    assert worker.counts == {Ended.LOST: 1, Ended.DONE: 1}
+    assert caplog.text.count("a fault of the provider's") == 2
+
+
+@pytest.mark.parametrize("error", [QueueFull("no memory left"), ConfigError("the broker refuses us")])
+def test_an_outcome_is_kept_while_the_broker_has_no_room_or_lets_nobody_in(queue, runner, monkeypatch, error):
+    monkeypatch.setattr(inline, "_BROKER_PAUSE", 0.01)
+    complete, refusals = queue.complete, iter([error, error])
+
+    def refuse(*args):
+        for each in refusals:
+            raise each
+        return complete(*args)
+
+    queue.complete = refuse
+    with InlineWorker(queue, registered("Doer"), runner, CPU) as worker:
+        (result,) = offer(queue, task())
+    assert (result.status, result.attempts) == (Status.OK, 1)
+    assert worker.counts == {Ended.DONE: 1}
+
+
+def test_one_call_at_a_time_claims_for_all_that_are_free(queue, runner):
+    limits, calling, again = [], threading.Lock(), threading.Event()
+    claim = queue.claim
+
+    def watched(offered, owner, limit, timeout, **options):
+        assert calling.acquire(blocking=False)
+        try:
+            limits.append(limit)
+            if len(limits) > 2:
+                again.set()
+            return claim(offered, owner, limit, timeout, **options)
+        finally:
+            calling.release()
+
+    queue.claim = watched
+    tasks = [task() for _ in range(3)]
+    for asked in tasks:
+        queue.enqueue(asked)
+    with InlineWorker(queue, registered("Doer"), runner, CPU, concurrency=4):
+        assert {done(queue, asked).status for asked in tasks} == {Status.OK}
+        assert again.wait(SECONDS)
+    assert limits[0] == 4
+    assert all(1 <= limit <= 4 for limit in limits)
+
+
+def test_all_leases_are_renewed_in_one_call(queue, work, fifo, seeing):
+    batches, extend_all = [], queue.extend_all
+    both = threading.Event()
+
+    def count(claims):
+        batches.append(len(claims))
+        if len(claims) == 2:
+            both.set()
+        return extend_all(claims)
+
+    queue.extend_all = count
+    work(concurrency=2, renew_every=0.02)
+    releases = [fifo("one"), fifo("two")]
+    tasks = [task("wait for", path=release) for release in releases]
+    for asked in tasks:
+        queue.enqueue(asked)
+    assert both.wait(SECONDS)
+    for release in releases:
+        Path(release).write_text("")
+    assert {done(queue, asked).attempts for asked in tasks} == {1}
+
+
+def test_what_is_claimed_just_before_a_stop_is_given_back_uncounted(queue, runner):
+    asking, answer = threading.Event(), threading.Event()
+    claim = queue.claim
+
+    def late(offered, owner, limit, timeout, **options):
+        asking.set()
+        answer.wait(SECONDS)
+        return claim(offered, owner, limit, 0.0, **options)
+
+    queue.claim = late
+    worker = InlineWorker(queue, registered("Doer"), runner, CPU, concurrency=2)
+    worker.start()
+    assert asking.wait(SECONDS)
+    tasks = [task(), task()]
+    for asked in tasks:
+        queue.enqueue(asked)
+    stopping = threading.Thread(target=worker.stop, args=(True,))
+    stopping.start()
+    assert worker._stopping.wait(SECONDS)
+    answer.set()
+    stopping.join(SECONDS)
+    assert queue.pending_count() == 2
+    assert [waiting.attempts for waiting in queue.list_tasks()] == [0, 0]
+    assert worker.counts == {Ended.GIVEN_BACK: 2}
+
+
+def test_beside_other_workers_a_task_that_cannot_be_served_is_left_to_them(queue, work):
+    told, seen = [], threading.Event()
+
+    def listen(asked, result):
+        told.append(result)
+        seen.set()
+
+    asked = task(kind=TaskKind.EXECUTE)
+    queue.enqueue(asked)
+    work("NeedsGpu", alone=False, on_result=listen)
+    assert seen.wait(SECONDS)
+    assert told[0].status is Status.SKIP
+    assert told[0].data["missing"] == ["gpu"]
+    assert queue.wait_for_result(asked.id, 0) is None
+
+
+def test_a_result_that_comes_too_late_is_not_told_to_the_listener(queue, work, fifo, seeing):
+    started, release, told = fifo("started"), fifo("release"), []
+    asked = task("wait for", started=started, path=release)
+    queue.enqueue(asked)
+    worker = work(on_result=lambda *each: told.append(each), renew_every=SECONDS)
+    Path(started).read_text()
+    queue.cancel(asked.id)
+    Path(release).write_text("")
+    worker.stop(drain=True)
+    assert told == []
+    assert worker.counts == {Ended.STALE: 1}
 
 
 def test_killing_the_launcher_costs_no_task(queue, work, launcher):
@@ -358,3 +587,14 @@ def test_many_tasks_of_every_sort_all_get_their_result(queue, work):
     for asked, result in zip(tasks, results, strict=True):
         assert result.status is (Status.OK if asked.payload["do"] in good else Status.ERROR)
     assert queue.pending_count() == 0
+
+
+def test_claims_of_two_lanes_that_have_one_token_are_told_apart(queue, runner):
+    """A token may be the id of an entry, which an entry of another lane has too."""
+    worker = InlineWorker(queue, registered("Doer"), runner, CPU)
+    for asked in (task(), task()):
+        queue.enqueue(asked)
+    first, second = (replace(claim, token="1-0") for claim in queue.claim(CPU, "w", 2))
+    with worker._changed:
+        held = [worker._hold(claim, worker._computing) for claim in (first, second)]
+    assert [each.claim.task.id for each in held] == [first.task.id, second.task.id]

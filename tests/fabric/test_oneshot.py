@@ -6,7 +6,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from fabric_bench import CPU, leftovers, task
+from fabric_bench import CPU, WarmRunner, leftovers, task
 
 import peagen_ray
 from peagen_ray.errors import LaunchError
@@ -16,6 +16,29 @@ from peagen_ray.launcher.client import Launcher
 from peagen_ray.task import Status, TaskKind
 
 DOER = "fabric_handlers:Doer"
+
+
+@pytest.fixture(params=["fresh", "warm"])
+def make(request):
+    """Makes runners, with a pool or without: nothing but the time that they take may differ."""
+    made = []
+
+    def make(*args, **options):
+        made.append((OneShotRunner if request.param == "fresh" else WarmRunner)(*args, **options))
+        return made[-1]
+
+    make.close = lambda: [each.pool.close() for each in made if isinstance(each, WarmRunner)]
+    yield make
+    make.close()
+
+
+@pytest.fixture
+def runner(launcher, scratches, make):
+    """A runner; at the end there is no process left, and nothing in any scratch directory."""
+    yield make(launcher, "test-worker", CPU, scratches)
+    make.close()
+    assert [left for scratch in scratches.iterdir() for left in scratch.iterdir()] == []
+    assert leftovers(launcher) == []
 
 
 def run(runner, do, *, timeout=30.0, **payload):
@@ -43,15 +66,15 @@ def test_no_key_of_the_worker_reaches_the_handler(runner, monkeypatch):
     assert "planted" not in str(run(runner, "environment").data["environment"]).lower()
 
 
-def test_the_workspace_stays_visible(launcher, scratches, tmp_path):
+def test_the_workspace_stays_visible(launcher, scratches, tmp_path, make):
     (tmp_path / "workspace").mkdir()
     path = str(tmp_path / "workspace")
-    runner = OneShotRunner(launcher, "w", CPU, scratches, (tmp_path / "workspace",))
+    runner = make(launcher, "w", CPU, scratches, (tmp_path / "workspace",))
     assert run(runner, "see", path=path).data["seen"]
 
 
-def test_the_result_says_what_produced_it_and_what_it_took(launcher, scratches):
-    runner = OneShotRunner(launcher, "some-worker", CPU, scratches, image="registry/image:1")
+def test_the_result_says_what_produced_it_and_what_it_took(launcher, scratches, make):
+    runner = make(launcher, "some-worker", CPU, scratches, image="registry/image:1")
     result = run(runner, "nothing")
     assert result.status is Status.OK
     assert result.data["provenance"] == {
@@ -66,6 +89,7 @@ def test_the_result_says_what_produced_it_and_what_it_took(launcher, scratches):
     assert 0 < usage["cpu_s"] < 5
     assert 0 < usage["wall_s"] < 30
     assert usage["max_rss_kb"] > 1000
+    assert "gpu_s" not in usage
     assert "output" not in result.data
 
 
@@ -147,9 +171,9 @@ def test_what_a_handler_raises_is_an_error_with_its_traceback(runner, error, ret
     assert "do_raise" in data["traceback"]
 
 
-def test_a_hanging_task_is_ended_at_its_timeout_with_all_that_it_started(runner, tmp_path, launcher):
+def test_a_hanging_task_is_ended_at_its_timeout_with_all_that_it_started(runner, tmp_path, launcher, make):
     started = tmp_path / "started"
-    runner = OneShotRunner(launcher, "w", CPU, tmp_path, (tmp_path,))
+    runner = make(launcher, "w", CPU, tmp_path, (tmp_path,))
     result = run(runner, "hang", timeout=1.0, started=str(started))
     assert (result.data["reason"], result.data["retryable"]) == ("timeout", False)
     assert "1 s" in result.data["msg"]
@@ -193,8 +217,8 @@ def test_a_handler_that_cannot_be_had_is_an_error(runner, reference, words):
     assert result.data["provenance"]["handler"] == reference
 
 
-def test_a_scratch_root_that_is_gone_is_an_error_that_may_pass(launcher, tmp_path):
-    result = run(OneShotRunner(launcher, "w", CPU, tmp_path / "gone"), "nothing")
+def test_a_scratch_root_that_is_gone_is_an_error_that_may_pass(launcher, tmp_path, make):
+    result = run(make(launcher, "w", CPU, tmp_path / "gone"), "nothing")
     assert (result.status, result.data["retryable"]) == (Status.ERROR, True)
 
 
@@ -210,14 +234,71 @@ def test_a_shared_handler_that_leaves_does_not_take_the_worker_with_it(runner):
     assert result.data["error_type"] == "SystemExit"
 
 
-def test_isolation_always_overrides_shared(launcher, scratches):
-    runner = OneShotRunner(launcher, "w", CPU, scratches, isolation="always")
+def test_isolation_always_overrides_shared(launcher, scratches, make):
+    runner = make(launcher, "w", CPU, scratches, isolation="always")
     data = runner.run("fabric_handlers:Shared", task(kind=TaskKind.EVALUATE), timeout=30).data
     assert data["pid"] != os.getpid()
 
 
-def test_an_interrupt_ends_a_run_from_another_thread(runner, tmp_path, launcher, scratches):
-    runner = OneShotRunner(launcher, "w", CPU, scratches, (tmp_path,))
+def test_isolation_worker_runs_every_handler_here(launcher, scratches, make):
+    runner = make(launcher, "w", CPU, scratches, isolation="worker")
+    data = run(runner, "context").data
+    assert Path(data["scratch"]).parent == scratches
+    assert run(runner, "nothing").data["pid"] == os.getpid()
+    assert (
+        runner.run("fabric_handlers:Shared", task(kind=TaskKind.EVALUATE), timeout=30).data["pid"]
+        == os.getpid()
+    )
+
+
+def test_variables_are_set_for_one_task_before_its_handler_is_made(runner, monkeypatch):
+    monkeypatch.delenv("MARK", raising=False)
+    marked = runner.run("fabric_handlers:Marked", task(), timeout=30, environment={"MARK": "a=b\n"})
+    assert (marked.data["made"], marked.data["told"]) == ("a=b\n", {"MARK": "a=b\n"})
+    assert "MARK" not in run(runner, "environment").data["environment"]
+    assert "MARK" not in os.environ
+
+
+@pytest.mark.parametrize("name", ["A=B", "A\0", ""])
+def test_a_variable_that_cannot_be_is_an_error_of_the_task(runner, name):
+    result = runner.run(DOER, task("nothing"), timeout=30, environment={name: "\0"})
+    assert (result.data["reason"], result.data["retryable"]) == ("exception", False)
+
+
+def test_a_handler_that_runs_here_is_told_its_variables_and_shares_them_with_nobody(runner):
+    asked = task("environment", TaskKind.EVALUATE)
+    data = runner.run(
+        "fabric_handlers:Shared", asked, timeout=30, environment={"CUDA_VISIBLE_DEVICES": "1"}
+    ).data
+    assert (data["told"], data["gpus"]) == ({"CUDA_VISIBLE_DEVICES": "1"}, ["1"])
+    assert data["own"] == os.environ.get("CUDA_VISIBLE_DEVICES")
+
+
+@pytest.mark.parametrize(
+    ("environment", "gpus"),
+    [
+        ({}, None),
+        ({"CUDA_VISIBLE_DEVICES": "1"}, ["1"]),
+        ({"CUDA_VISIBLE_DEVICES": "2, GPU-8f,2"}, ["2", "GPU-8f"]),
+        ({"CUDA_VISIBLE_DEVICES": ""}, []),
+        ({"CUDA_VISIBLE_DEVICES": "-1"}, []),
+        ({"CUDA_VISIBLE_DEVICES": "0,-1,3"}, ["0"]),
+        ({"CUDA_VISIBLE_DEVICES": "NoDevFiles"}, []),
+        ({"CUDA_VISIBLE_DEVICES": "1", "NVIDIA_VISIBLE_DEVICES": "all"}, ["1"]),
+        ({"ROCR_VISIBLE_DEVICES": "2"}, ["2"]),
+        ({"NVIDIA_VISIBLE_DEVICES": "all"}, None),
+        ({"NVIDIA_VISIBLE_DEVICES": "0,1"}, ["0", "1"]),
+        ({"NVIDIA_VISIBLE_DEVICES": "void"}, []),
+    ],
+)
+def test_the_gpus_of_a_task_are_those_of_its_variables(runner, environment, gpus):
+    data = runner.run(DOER, task("gpus"), timeout=30, environment=environment).data
+    assert data["gpus"] == gpus
+    assert data["usage"].get("gpu_s", 0) == len(gpus or ()) * data["usage"]["wall_s"]
+
+
+def test_an_interrupt_ends_a_run_from_another_thread(runner, tmp_path, launcher, scratches, make):
+    runner = make(launcher, "w", CPU, scratches, (tmp_path,))
     fifo = tmp_path / "started"
     os.mkfifo(fifo)
     interrupt = Interrupt()
@@ -242,20 +323,21 @@ def test_an_interrupt_that_was_fired_before_ends_the_run_at_once(runner):
     assert result.data["reason"] == "interrupted"
 
 
-def test_a_launcher_that_was_killed_costs_nothing(scratches):
+def test_a_launcher_that_was_killed_costs_nothing(scratches, make):
     with Launcher.start([*PRELOAD, "fabric_handlers"]) as launcher:
-        runner = OneShotRunner(launcher, "w", CPU, scratches)
+        runner = make(launcher, "w", CPU, scratches)
         os.kill(launcher._process.pid, signal.SIGKILL)
         launcher._process.wait()
         assert run(runner, "nothing").status is Status.OK
-    assert list(scratches.iterdir()) == []
+    make.close()
+    assert [left for scratch in scratches.iterdir() for left in scratch.iterdir()] == []
 
 
-def test_a_launcher_that_is_killed_during_a_task_costs_that_task_one_error(scratches, tmp_path):
+def test_a_launcher_that_is_killed_during_a_task_costs_that_task_one_error(scratches, tmp_path, make):
     fifo = tmp_path / "started"
     os.mkfifo(fifo)
     with Launcher.start([*PRELOAD, "fabric_handlers"]) as launcher:
-        runner = OneShotRunner(launcher, "w", CPU, scratches, (tmp_path,))
+        runner = make(launcher, "w", CPU, scratches, (tmp_path,))
 
         def kill_once_started():
             fifo.read_text()
@@ -269,32 +351,33 @@ def test_a_launcher_that_is_killed_during_a_task_costs_that_task_one_error(scrat
         assert run(runner, "nothing").status is Status.OK
 
 
-def test_a_launcher_that_cannot_be_revived_is_an_error_that_may_pass(scratches, monkeypatch):
+def test_a_launcher_that_cannot_be_revived_is_an_error_that_may_pass(scratches, monkeypatch, make):
     launcher = Launcher.start([*PRELOAD, "fabric_handlers"])
     launcher.close()
     monkeypatch.setattr("sys.executable", "/nowhere")
-    result = run(OneShotRunner(launcher, "w", CPU, scratches), "nothing")
+    result = run(make(launcher, "w", CPU, scratches), "nothing")
     assert (result.data["reason"], result.data["retryable"]) == ("launch", True)
 
 
-def test_a_launcher_that_refuses_is_not_asked_twice(launcher, scratches, monkeypatch):
+def test_a_launcher_that_refuses_is_not_asked_twice(launcher, scratches, monkeypatch, make):
     asked = []
 
     def refuse(spec):
-        asked.append(spec)
+        asked.append(threading.current_thread())
         raise LaunchError("no")
 
     monkeypatch.setattr(launcher, "spawn", refuse)
-    assert run(OneShotRunner(launcher, "w", CPU, scratches), "nothing").data["reason"] == "launch"
-    assert len(asked) == 1
+    assert run(make(launcher, "w", CPU, scratches), "nothing").data["reason"] == "launch"
+    assert asked.count(threading.current_thread()) == 1
 
 
-def test_control_c_kills_the_process_and_removes_its_scratch(launcher, scratches, monkeypatch):
+def test_control_c_kills_the_process_and_removes_its_scratch(launcher, scratches, monkeypatch, make):
     def interrupted(child, order, deadline):
         raise KeyboardInterrupt
 
     monkeypatch.setattr("peagen_ray.fabric.oneshot._converse", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run(OneShotRunner(launcher, "w", CPU, scratches), "nothing")
-    assert list(scratches.iterdir()) == []
+        run(make(launcher, "w", CPU, scratches), "nothing")
+    make.close()
+    assert [left for scratch in scratches.iterdir() for left in scratch.iterdir()] == []
     assert leftovers(launcher) == []

@@ -23,6 +23,7 @@ from peagen_ray.handler import Confinement, HandlerContext, choose, handling
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox.base import GuestLimits
 from peagen_ray.sandbox.container import Container
+from peagen_ray.sandbox.engine import Engine
 from peagen_ray.sandbox.measure import Interval, Verdict
 from peagen_ray.sandbox.process import ProcessSandbox
 from peagen_ray.sandbox.reference import Facts, Reference, Subject
@@ -166,6 +167,35 @@ def test_each_sandbox_is_made_of_what_the_worker_grants_and_the_task_asks_for(
     with handling(HandlerContext(tmp_path, confinement=WORKER)):
         handle(execute(file, mode="prepare", sandbox=sandbox, container=CONTAINER), HANDLERS[handler])
     assert found == [made]
+
+
+@pytest.mark.parametrize(("wish", "given"), [("all", "device=1"), ("device=1", "device=1"), ("device=0", "")])
+def test_a_guest_for_a_gpu_gets_those_that_the_task_was_given(
+    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wish: str, given: str
+) -> None:
+    started: list[tuple[str, ...]] = []
+
+    class Started(Exception):
+        pass
+
+    def boot(_launcher: object, argv: tuple[str, ...], **_: object) -> None:
+        started.append(argv)
+        raise Started
+
+    monkeypatch.setattr(Engine, "find", classmethod(lambda cls, _="": cls(("docker",))))
+    monkeypatch.setattr("peagen_ray.sandbox.container.Booting", boot)
+    task = execute(file, mode="prepare", sandbox="gpu", container={"image": "i", "gpus": wish})
+    with handling(HandlerContext(tmp_path, gpus=("1",))):
+        if given:
+            with pytest.raises(Started):
+                handle(task, HANDLERS["gpu"])
+            (argv,) = started
+            assert argv[argv.index("--gpus") + 1] == given
+        else:
+            result = handle(task, HANDLERS["gpu"])
+            assert result.data["retryable"] is False
+            assert "the task may use the GPUs 1" in result.data["msg"]
+            assert started == []
 
 
 def test_a_container_without_an_image_is_told(file: Path) -> None:
@@ -345,3 +375,43 @@ def test_an_original_is_prepared_and_candidates_are_measured_against_it(
     assert all(verdict["speed"]["ratio"] > 1 for verdict in verdicts[:2])
     assert verdicts[2]["reason"]
     assert {data["spawn"][0]["payload"]["reference_ms"] for data in measured} == {facts["reference_ms"]}
+
+
+def test_a_worker_that_shares_no_files_makes_the_reference_again_and_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loading(monkeypatch)
+    made: list[Any] = []
+    seen: list[Reference] = []
+
+    def prepare(subject: Subject, sandbox: Any, limits: Any, seed: int, known: Any = None) -> Reference:
+        made.append((seed, known))
+        return REFERENCE
+
+    def screen(sandbox: Any, limits: Any, subject: Any, reference: Reference, *_: Any, **__: Any) -> Verdict:
+        seen.append(reference)
+        return Verdict("incorrect", "wrong")
+
+    monkeypatch.setattr(module, "prepare", prepare)
+    monkeypatch.setattr(module, "screen", screen)
+    facts = Facts(10, 2, 0.005, 200.0)
+    prepared = {"seed": 7, "known": asdict(facts)}
+    common = {"subject": asdict(SUBJECT), "reference": None, "limits": asdict(LIMITS)}
+
+    def do(cache: Path, **payload: Any) -> Result:
+        with handling(HandlerContext(tmp_path, cache=cache)):
+            task = Task(kind=TaskKind.EXECUTE, payload={**common, **payload})
+            return ExecuteProcessHandler().handle(task)
+
+    here, elsewhere = tmp_path / "here", tmp_path / "elsewhere"
+    assert do(here, mode="prepare", seed=7).status is Status.OK
+    for _ in range(2):
+        assert do(here, mode="screen", source=FAST, prepared=prepared).status is Status.OK
+    assert made == [(7, None)]
+    for _ in range(2):
+        assert do(elsewhere, mode="screen", source=FAST, prepared=prepared).status is Status.OK
+    assert made == [(7, None), (7, facts)]
+    assert seen == [REFERENCE] * 4
+    refused = do(here, mode="screen", source=FAST)
+    assert refused.status is Status.ERROR
+    assert "neither reference nor prepared" in refused.data["msg"]

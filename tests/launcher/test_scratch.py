@@ -1,9 +1,11 @@
+import gc
 import os
+import shutil
 import socket
 
 import pytest
 
-from peagen_ray.launcher.scratch import remove_tree, scratch_directory
+from peagen_ray.launcher.scratch import ScratchPool, remove_tree, scratch_directory
 
 
 def test_a_scratch_directory_is_empty_private_and_gone_afterwards(tmp_path):
@@ -92,3 +94,53 @@ def test_what_cannot_be_removed_is_an_error(tmp_path, monkeypatch):
     monkeypatch.setattr(type(tmp_path), "unlink", refuse)
     with pytest.raises(PermissionError):
         remove_tree(tmp_path)
+
+
+def test_a_directory_that_is_empty_again_is_handed_out_once_more(tmp_path):
+    pool = ScratchPool(tmp_path)
+    with pool.directory() as one, pool.directory() as two:
+        assert one != two
+        assert one.stat().st_mode & 0o777 == 0o700
+    with pool.directory() as again:
+        assert again in (one, two)
+    assert len(list(tmp_path.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda scratch: (scratch / "left").write_text("behind"),
+        lambda scratch: (scratch / "left").symlink_to("/etc"),
+        lambda scratch: scratch.chmod(0o755),
+        lambda scratch: scratch.rmdir(),
+        lambda scratch: (scratch.rmdir(), scratch.symlink_to("/etc")),
+        lambda scratch: (scratch.rmdir(), scratch.write_text("a file")),
+    ],
+)
+def test_nobody_is_given_what_another_has_left(tmp_path, spoil):
+    pool = ScratchPool(tmp_path)
+    with pool.directory() as spoilt:
+        spoil(spoilt)
+    assert list(tmp_path.iterdir()) == []
+    with pool.directory() as fresh:
+        assert list(fresh.iterdir()) == []
+        assert fresh.stat().st_mode & 0o777 == 0o700
+
+
+def test_the_directories_of_a_pool_go_with_it(tmp_path):
+    pool = ScratchPool(tmp_path)
+    with pool.directory():
+        pass
+    del pool
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_pool_whose_root_is_gone_says_so(tmp_path):
+    pool = ScratchPool(tmp_path / "root")
+    with pytest.raises(OSError), pool.directory():
+        pytest.fail("there is no directory")
+    (tmp_path / "root").mkdir()
+    with pool.directory() as scratch:
+        shutil.rmtree(tmp_path / "root")
+    assert not scratch.exists()

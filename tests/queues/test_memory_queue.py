@@ -106,9 +106,7 @@ def test_everything_survives_moving_house(clock: Clock) -> None:
     saved = queue.snapshot()
     moved = MemoryQueue(clock, results_kept=3)
     moved.restore(json.loads(json.dumps(saved)))
-    again = moved.snapshot()
-    assert again["places"].pop("era") == saved["places"].pop("era") + 1
-    assert json.dumps(again) == json.dumps(saved)
+    assert json.dumps(moved.snapshot()) == json.dumps(saved)
     assert [result.task_id for result in moved.results_since(cursor)[0]] == [dead.task.id]
     assert moved.next_due() == queue.next_due()
     with pytest.raises(ResultExpired):
@@ -117,13 +115,14 @@ def test_everything_survives_moving_house(clock: Clock) -> None:
     assert moved.complete(held, Result.success(held.task, {}))
 
 
-def test_leases_start_afresh_after_moving_house(clock: Clock) -> None:
+def test_leases_start_afresh_in_a_new_life(clock: Clock) -> None:
     queue = MemoryQueue(clock)
     claim = claimed(queue)
     saved = queue.snapshot()
     clock.now += 1_000
     moved = MemoryQueue(clock)
     moved.restore(saved)
+    moved.refresh()
     assert moved.requeue_orphans(0, 10) == 0
     assert moved.extend(claim)
 
@@ -134,6 +133,7 @@ def test_tokens_of_two_houses_differ(clock: Clock) -> None:
     saved = queue.snapshot()
     moved = MemoryQueue(clock)
     moved.restore(saved)
+    moved.refresh()
     assert queue.claim(CPU, "a")[0].token != moved.claim(CPU, "b")[0].token
 
 

@@ -131,14 +131,14 @@ def test_of_two_formats_left_by_a_crash_the_configured_one_counts(root: Path) ->
 
 
 KILLED = """
-import os, sys
+import os, pathlib, sys
 from peagen_ray.results import fs
 from peagen_ray.testing.result_suite import a_record
 
 def die(*args):
     os._exit(9)
 
-setattr(fs.os, "fsync", die) if sys.argv[2] == "sync" else setattr(fs.Path, "replace", die)
+setattr(os, "fsync", die) if sys.argv[2] == "sync" else setattr(pathlib.Path, "replace", die)
 os.makedirs(f"{sys.argv[1]}/2026-03-01/execute")
 fs.FsResultBackend(sys.argv[1], compress=False).put(a_record(bulk="x" * 1_000_000))
 """

@@ -84,11 +84,21 @@ class Workspace:
         return sorted((self.path / ".peagen" / "runs").iterdir())
 
 
+@pytest.fixture(scope="session")
+def made_workspace() -> Callable[[Path], Workspace]:
+    """Makes a workspace of a directory: its target is laid into it."""
+
+    def make(path: Path) -> Workspace:
+        target = path / "slow.py"
+        target.write_text(TARGET)
+        return Workspace(path, target)
+
+    return make
+
+
 @pytest.fixture
-def workspace(tmp_path: Path) -> Workspace:
-    target = tmp_path / "slow.py"
-    target.write_text(TARGET)
-    return Workspace(tmp_path, target)
+def workspace(tmp_path: Path, made_workspace: Callable[[Path], Workspace]) -> Workspace:
+    return made_workspace(tmp_path)
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from peagen_ray.task import Result, Status, Task, TaskKind
 from peagen_ray.workload.fingerprint import fingerprint
 
 CPU = frozenset({"cpu"})
+EVERY = frozenset({"cpu", "llm"})
 
 SLOW = "def f(xs: list[int]) -> int:\n    return sum(xs)\n"
 
@@ -138,7 +139,7 @@ class ScriptedQueue(StubQueue):
 
     def enqueue(self, task: Task) -> None:
         super().enqueue(task)
-        while claims := self.claim(CPU, "script", 1):
+        while claims := self.claim(EVERY, "script", 1):
             claim = claims[0]
             result = self._script(claim.task)
             if result is None:
@@ -168,7 +169,10 @@ class ScriptedFabric:
 
     def do(self, task: Task) -> Result:
         self.queue.enqueue(task)
-        result = self.queue.wait_for_result(task.id, 5)
+        return self.wait(task.id)
+
+    def wait(self, task_id: str) -> Result:
+        result = self.queue.wait_for_result(task_id, 5)
         assert result is not None
         return result
 

@@ -9,15 +9,16 @@ from typing import Any
 import pytest
 from runtime_script import SLOW, Recorder, Script, ScriptedQueue, config, failure, measured, proposal
 
-from peagen_ray.errors import LedgerError
+from peagen_ray.errors import LedgerError, ResultExpired
 from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.events import Event, Kind
 from peagen_ray.evolution.ledger import Ledger, read
 from peagen_ray.evolution.program import Outcome, Program
 from peagen_ray.evolution.questions import Observation
 from peagen_ray.evolution.stopping import StopReason
-from peagen_ray.queues.base import State
+from peagen_ray.queues.base import FROM_NOW, State
 from peagen_ray.runtime.driver import CONFIRM_FRESH, Driver
+from peagen_ray.runtime.progress import Aloft, Progress
 from peagen_ray.runtime.run import build_engine
 from peagen_ray.runtime.tasks import TaskMaker
 from peagen_ray.runtime.watch import Watch
@@ -272,7 +273,7 @@ def test_as_many_questions_are_on_their_way_as_were_allowed_and_are_cancelled_wh
 
         def mutate(self, task: Task) -> Result | None:
             if len(self.tasks) == 2:
-                self.watch.stopping = StopReason.INTERRUPTED
+                self.watch.control.stopped = True
             return None
 
     script = Held()
@@ -320,3 +321,63 @@ def test_progress_and_news_reach_the_observer(drive: Callable[..., Drive]) -> No
     assert {told.kind for told in done.observer.told} == {"seed", "mutate", "confirm"}
     assert done.observer.shown[-1].reference_ms == 200.0
     assert done.observer.shown[-1].best_ms < 200.0
+
+
+def test_in_a_pause_nothing_new_is_asked_and_what_is_on_its_way_comes_back(
+    drive: Callable[..., Drive],
+) -> None:
+    made = drive(max_generations=10)
+    control, looks = made.watch.control, []
+
+    class Pausing(Recorder):
+        def progress(self, progress: Progress) -> None:
+            super().progress(progress)
+            if len(looks) < 5:
+                looks.append((progress.in_flight, len(made.script.tasks)))
+            control.paused = len(looks) < 5
+
+    made.watch.observer = Pausing()
+    made.run()
+    assert len(looks) == 5
+    assert looks[-1][0] == 0  # all came back
+    assert looks[-1][1] == looks[-2][1]  # and nothing was sent off
+    assert len(made.told()) == 40  # later it went on
+
+
+def test_who_looks_at_the_gauges_sees_what_is_on_its_way(drive: Callable[..., Drive]) -> None:
+    class Held(Script):
+        def mutate(self, task: Task) -> Result | None:
+            return None if len(self.tasks) == 2 else super().mutate(task)
+
+    made = drive(Held())
+    made.watch.control.gauges = True
+    seen: list[Aloft] = []
+
+    class Stopping(Recorder):
+        def progress(self, progress: Progress) -> None:
+            seen.append(progress.aloft)
+            made.watch.control.stopped = len(seen) == 3
+
+    made.watch.observer = Stopping()
+    made.run()
+    aloft = seen[0]
+    assert aloft.most == 2
+    assert aloft.pending is not None
+    assert {each.parent for each in aloft.questions} == {0}
+    assert all(each.stage in {"mutate", "execute", "evaluate", "confirm"} for each in aloft.questions)
+
+
+def test_results_that_went_by_unseen_are_asked_for_one_by_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drive = Drive(tmp_path, Script(), max_generations=1)
+    results_since, fails = drive.queue.results_since, iter([True, False, True])
+
+    def flaky(cursor: str, *args: Any, **options: Any) -> Any:
+        if cursor != FROM_NOW and next(fails, False):
+            raise ResultExpired("kept no longer")
+        return results_since(cursor, *args, **options)
+
+    monkeypatch.setattr(drive.queue, "results_since", flaky)
+    drive.run()
+    assert len(drive.told()) == 4

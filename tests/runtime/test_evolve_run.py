@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,12 +16,24 @@ from peagen_ray.evolution.events import Kind
 from peagen_ray.evolution.ledger import read
 from peagen_ray.evolution.program import Outcome
 
-SHORT = ("--generations", "3", "--seed", "1", "--concurrency", "2")
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory: pytest.TempPathFactory, made_workspace: Callable[[Path], Any]) -> Any:
+    """A workspace in which one whole run has ended, and its summary."""
+    workspace = made_workspace(tmp_path_factory.mktemp("ended"))
+    return workspace, workspace.evolve("--generations", "8", "--seed", "1", "--concurrency", "2")
+
+
+@pytest.fixture
+def after(ended: Any, tmp_path: Path, made_workspace: Callable[[Path], Any]) -> Any:
+    """A copy of that workspace, to do with as one likes."""
+    shutil.copytree(ended[0].path, tmp_path, dirs_exist_ok=True)
+    return made_workspace(tmp_path)
 
 
 @pytest.mark.slow
-def test_a_run_leaves_a_faster_program_its_diff_its_summary_and_its_ledger(workspace: Any) -> None:
-    summary = workspace.evolve("--generations", "8", "--seed", "1")
+def test_a_run_leaves_a_faster_program_its_diff_its_summary_and_its_ledger(ended: Any) -> None:
+    workspace, summary = ended
     run = workspace.runs()[0]
     assert summary["improved"]
     assert summary["ratio_low"] <= summary["ratio"] <= summary["ratio_high"]
@@ -40,9 +54,8 @@ def test_a_run_leaves_a_faster_program_its_diff_its_summary_and_its_ledger(works
 
 
 @pytest.mark.slow
-def test_every_candidate_is_in_the_ledger_with_its_lineage_and_its_reason(workspace: Any) -> None:
-    workspace.evolve(*SHORT)
-    events = list(read(workspace.runs()[0] / "ledger.arrow"))
+def test_every_candidate_is_in_the_ledger_with_its_lineage_and_its_reason(ended: Any) -> None:
+    events = list(read(ended[0].runs()[0] / "ledger.arrow"))
     asked = {e.n: e for e in events if e.event is Kind.ASK}
     told = {e.n: e for e in events if e.event is Kind.TELL}
     assert set(told) == set(asked)
@@ -53,30 +66,28 @@ def test_every_candidate_is_in_the_ledger_with_its_lineage_and_its_reason(worksp
 
 
 @pytest.mark.slow
-def test_replay_asks_the_same_questions_and_makes_the_same_programs(workspace: Any) -> None:
-    workspace.evolve(*SHORT)
-    run = workspace.runs()[0]
-    done = workspace.run("evolve", "run", "--replay", run.name, "--json")
+def test_replay_asks_the_same_questions_and_makes_the_same_programs(after: Any) -> None:
+    run = after.runs()[0]
+    done = after.run("evolve", "run", "--replay", run.name, "--json")
     told = json.loads(done.stdout)
     recorded = [e for e in read(run / "ledger.arrow") if e.source and e.event is not Kind.FINAL]
     assert told["programs"] == len(recorded)
-    assert told["mutations"] == 30
+    assert told["mutations"] == 80
     for event in recorded:
         assert (run / "replay" / f"{event.n:06d}.py").read_bytes() == event.source.encode()
 
 
 @pytest.mark.slow
-def test_a_replay_of_a_ledger_that_was_tampered_with_is_refused(workspace: Any) -> None:
-    workspace.evolve("--generations", "1", "--seed", "1")
+def test_a_replay_of_a_ledger_that_was_tampered_with_is_refused(after: Any) -> None:
     from peagen_ray.evolution.ledger import Ledger, meta
 
-    run = workspace.runs()[0]
+    run = after.runs()[0]
     forged = {**meta(run / "ledger.arrow"), "seed": 2}
     events = list(read(run / "ledger.arrow"))
     (run / "ledger.arrow").unlink()
     with Ledger.create(run / "ledger.arrow", forged) as ledger:
         ledger.append(events)
-    done = workspace.run("evolve", "run", "--replay", run.name, code=1)
+    done = after.run("evolve", "run", "--replay", run.name, code=1)
     assert "recorded" in done.stderr
 
 
@@ -165,8 +176,8 @@ def test_a_method_is_improved_in_its_class(make_workspace: Callable[[str, str], 
     )
     workspace = make_workspace("bag.py", source)
     args = ("evolve", "run", "--sync", "--json", "--target-file", "bag.py", "--entry-fn", "Bag.common")
-    summary = json.loads(workspace.run(*args, "--generations", "4", "--seed", "1").stdout)
-    assert summary["candidates"] == 40
+    summary = json.loads(workspace.run(*args, "--generations", "2", "--seed", "1").stdout)
+    assert summary["candidates"] == 20
 
 
 @pytest.mark.slow
@@ -175,10 +186,10 @@ def test_a_whole_module_is_improved_through_the_workloads_call(
 ) -> None:
     workspace = make_workspace(
         "mod.py",
-        "def total(xs):\n    s = 0\n    for x in xs:\n        s = s + x\n    return s\n\n\ndef main(xs):\n    return total(xs)\n",
+        "def total(xs):\n    s = 0\n    for x in xs:\n        s = s + x\n    return s\n\n\ndef main(n):\n    return total(range(n))\n",
     )
     (workspace.path / "mod_workload.py").write_text(
-        "def inputs(rng, size):\n    return (list(range(size)),)\n\n\ndef call(module, xs):\n    return module.main(xs)\n"
+        "def inputs(rng, size):\n    return (size,)\n\n\ndef call(module, n):\n    return module.main(n)\n"
     )
     args = ("evolve", "run", "--sync", "--json", "--target-file", "mod.py")
     summary = json.loads(workspace.run(*args, "--generations", "3", "--seed", "1").stdout)
@@ -189,7 +200,7 @@ def test_a_whole_module_is_improved_through_the_workloads_call(
 def test_a_run_may_start_from_several_programs(workspace: Any) -> None:
     faster = workspace.target.read_text().replace("result = result + [x]", "result.append(x)")
     (workspace.path / "faster.py").write_text(faster)
-    workspace.evolve(*SHORT, "--seed-program", "faster.py")
+    workspace.evolve("--generations", "1", "--seed", "1", "--seed-program", "faster.py")
     seeds = [e for e in read(workspace.runs()[0] / "ledger.arrow") if e.event is Kind.SEED]
     assert [e.source for e in seeds] == [workspace.target.read_text(), faster]
 

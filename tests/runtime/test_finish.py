@@ -127,7 +127,7 @@ def test_a_gain_that_the_final_measurement_does_not_bear_out_is_not_claimed(
 
 def test_a_person_in_a_hurry_waits_for_no_minimising(ending: Callable[..., Ending]) -> None:
     end = ending()
-    end.watch.stopping = StopReason.INTERRUPTED
+    end.watch.control.stopped = True
     judged, changes = end.judge(CLUTTERED)
     assert (judged.source, changes) == (CLUTTERED, (3, 3))
     assert end.script.modes() == ["confirm", "evaluate"]
@@ -141,7 +141,7 @@ def test_a_person_who_gets_impatient_ends_the_minimising_with_the_smallest_so_fa
 
         def execute(self, task: Task) -> Result | None:
             if len(self.tasks) > 2:
-                self.watch.stopping = StopReason.INTERRUPTED
+                self.watch.control.stopped = True
             return super().execute(task)
 
     script = Impatient(only_fast_counts)

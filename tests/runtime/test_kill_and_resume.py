@@ -14,8 +14,6 @@ from peagen_ray.evolution.events import Event, Kind
 from peagen_ray.evolution.ledger import read
 from peagen_ray.evolution.program import Outcome
 
-KILLS = 20
-
 
 def told(ledger: Path) -> dict[int, Event]:
     return {event.n: event for event in read(ledger) if event.event is Kind.TELL}
@@ -27,7 +25,8 @@ def best(events: dict[int, Event]) -> float:
 
 
 @pytest.mark.slow
-def test_a_run_that_is_killed_at_20_random_moments_goes_on_with_nothing_lost(workspace: Any) -> None:
+@pytest.mark.parametrize("kills", [8, pytest.param(20, marks=pytest.mark.nightly)])
+def test_a_run_that_is_killed_at_random_moments_goes_on_with_nothing_lost(workspace: Any, kills: int) -> None:
     rng = random.Random(7)
     command = [
         "evolve",
@@ -41,7 +40,7 @@ def test_a_run_that_is_killed_at_20_random_moments_goes_on_with_nothing_lost(wor
         "40",
     ]
     kept: dict[int, Event] = {}
-    for kill in range(KILLS):
+    for kill in range(kills):
         resume = ["--resume"] if kill else ["--seed", "7"]
         _kill_after(workspace.start(*command, "-v", *resume), rng.randint(1, 12))
         ledger = workspace.runs()[0] / "ledger.arrow"

@@ -11,10 +11,16 @@ import pytest
 
 from peagen_ray.config.model import Config
 from peagen_ray.errors import ConfigError, LaunchError, PluginNotFound, QueueError, ResultBackendError
+from peagen_ray.fabric.parked import Parked
+from peagen_ray.fabric.warm import WarmPool
 from peagen_ray.launcher.client import Launcher
-from peagen_ray.runtime.local import LocalFabric, open_queue, open_results, registered
+from peagen_ray.queues.letters import LetterFolder
+from peagen_ray.queues.stub import StubQueue
+from peagen_ray.runtime import local
+from peagen_ray.runtime.local import LocalFabric, open_queue, open_results
+from peagen_ray.runtime.serving import registered
 from peagen_ray.sandbox.measure import Verdict
-from peagen_ray.task import Status, Task, TaskKind
+from peagen_ray.task import Result, Status, Task, TaskKind
 
 VERDICT = Verdict("incorrect", "wrong").to_data()
 
@@ -55,7 +61,7 @@ def test_an_unknown_provider_is_refused_by_name(opener: Callable[[Config], Any],
         opener(settings(**{table: {"provider": "nope"}}))
 
 
-def test_the_queue_is_opened_with_the_configured_options() -> None:
+def test_the_queue_is_opened_with_the_configured_options(here: Path) -> None:
     with open_queue(settings(task_queue={"max_retry": 1})) as queue:
         queue.enqueue(task := evaluation())
         (claim,) = queue.claim(frozenset({"cpu"}), "test")
@@ -63,9 +69,64 @@ def test_the_queue_is_opened_with_the_configured_options() -> None:
         assert [dead.task.id for dead in queue.dead_letters()] == [task.id]
 
 
-def _retryable(task: Task) -> Any:
-    from peagen_ray.task import Result
+@pytest.mark.parametrize(
+    ("root", "queue"),
+    [("/data/r/", "/data/r/.queue"), ("s3://b/p", "s3://b/p/.queue"), (".peagen/results", ""), ("r", "")],
+)
+def test_a_queue_on_a_cluster_is_kept_with_the_results_where_their_root_means_the_same(
+    root: str, queue: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: dict[str, Any] = {}
 
+    class Provider(StubQueue):
+        def __init__(self, *, root: str, prefix: str, broker_timeout: float, **rest: Any) -> None:
+            super().__init__(**rest)
+            opened.update(root=root, prefix=prefix, broker_timeout=broker_timeout)
+
+    monkeypatch.setattr(local, "load", lambda *_: Provider)
+    open_queue(settings(task_queue={"provider": "ray", "prefix": "mine."}, result_backend={"root": root}))
+    assert (opened["root"], opened["prefix"], opened["broker_timeout"]) == (queue, "mine.", 30.0)
+
+
+class Plain(StubQueue):
+    """A provider that takes what the port says, and nothing else."""
+
+    def __init__(
+        self,
+        *,
+        max_retry: int,
+        idle_ms: int,
+        patience: float,
+        results_kept: int,
+        results_age: float,
+        max_waiting: int | None,
+        room_timeout: float,
+    ) -> None:
+        super().__init__(max_retry=max_retry)
+
+
+class Away(StubQueue):
+    """A provider with a broker, which passes other options on."""
+
+    def __init__(self, *, broker_timeout: float, **rest: Any) -> None:
+        super().__init__(**rest)
+        self.broker_timeout = broker_timeout
+
+
+def test_a_provider_of_another_wheel_is_given_the_options_that_it_names(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "load", lambda _group, name: {"plain": Plain, "away": Away}[name])
+    open_queue(settings(task_queue={"provider": "plain"})).close()
+    with open_queue(settings(task_queue={"provider": "away", "broker_timeout": 3.0})) as queue:
+        assert queue.broker_timeout == 3.0
+        queue.enqueue(task := evaluation())
+        (claim,) = queue.claim(frozenset({"cpu"}), "test")
+        queue.fail(claim, Result.failure(claim.task, "it broke", retryable=False))
+    assert [letter.id for letter in LetterFolder(here / local.LETTERS).letters()] == [task.id]
+
+
+def _retryable(task: Task) -> Any:
     return Result.failure(task, "it broke", retryable=True)
 
 
@@ -133,6 +194,46 @@ def test_a_fabric_that_cannot_start_leaves_nothing_behind(
         fabric.queue.pending_count()
 
 
+@pytest.mark.parametrize("size", [0, 1])
+def test_tasks_get_processes_that_stood_ready_unless_none_should(
+    here: Path, size: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full, taken = threading.Event(), []
+    add, take = WarmPool._add, WarmPool.take
+
+    def adding(pool: WarmPool) -> bool:
+        added = add(pool)
+        if not added:
+            full.set()
+        return added
+
+    def taking(pool: WarmPool) -> Parked | None:
+        taken.append(take(pool))
+        return taken[-1]
+
+    monkeypatch.setattr(WarmPool, "_add", adding)
+    monkeypatch.setattr(WarmPool, "take", taking)
+    table = {"defaults": {"warm_pool": size, "isolation": "always"}}
+    with LocalFabric(settings(worker=table), 1, (here,)) as fabric:
+        assert size == 0 or full.wait(20)
+        assert any(thread.name == "warm-pool" for thread in threading.enumerate()) == (size > 0)
+        assert fabric.do(evaluation()).status is Status.OK
+    assert [parked is not None for parked in taken] == [size > 0]
+    assert not any(thread.name == "warm-pool" for thread in threading.enumerate())
+
+
+def test_handlers_cannot_run_in_a_worker_of_rays_where_there_is_none(here: Path) -> None:
+    before = threading.active_count()
+    table = {"defaults": {"isolation": "worker"}}
+    with (
+        pytest.raises(ConfigError, match="workers on Ray") as refused,
+        LocalFabric(settings(worker=table), 1, ()),
+    ):
+        pytest.fail("it began")
+    assert "auto" in refused.value.hint
+    assert threading.active_count() == before
+
+
 @pytest.fixture
 def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Evaluations run in this process: there is no need for a launcher."""
@@ -145,5 +246,8 @@ def no_processes(monkeypatch: pytest.MonkeyPatch) -> None:
 
         def __exit__(self, *_: object) -> None:
             return None
+
+        def spawn(self, spec: object) -> None:
+            raise LaunchError("there is no launcher")
 
     monkeypatch.setattr(Launcher, "start", lambda *_: Nothing())

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from runtime_script import FACTS, SLOW, Recorder, Script, ScriptedFabric, config, failure, ok
 
+from peagen_ray._version import __version__
+from peagen_ray.config.model import Config
 from peagen_ray.errors import (
+    BrokerUnavailable,
     EvolutionError,
     LedgerError,
+    MissingExtra,
     PluginNotFound,
     TargetError,
     UsageError,
@@ -24,9 +32,10 @@ from peagen_ray.errors import (
 )
 from peagen_ray.evolution.events import Event, Kind
 from peagen_ray.evolution.ledger import Ledger, meta, read
+from peagen_ray.evolution.replay import replay
 from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.runtime.result import RunResult
-from peagen_ray.runtime.run import evolve, result_data
+from peagen_ray.runtime.run import build_engine, evolve, result_data
 from peagen_ray.runtime.settings import RunRequest
 from peagen_ray.sandbox.measure import Verdict
 from peagen_ray.task import Result, Task, TaskKind
@@ -91,7 +100,10 @@ def test_the_record_begins_with_all_that_a_replay_needs(go: Go) -> None:
     assert recorded["reference"] == {key: FACTS[key] for key in recorded["reference"]}
     assert (recorded["seed"], recorded["mutator"]) == (1, "genetic")
     assert recorded["config"]["evolve"]["goal"] == "be quick"
-    assert recorded["versions"].keys() == {"peagen-ray", "python", "machine"}
+    assert recorded["versions"]["peagen-ray"] == __version__
+    assert recorded["versions"]["plugins"]["peagen.parent_selectors epsilon"] == f"peagen-ray {__version__}"
+    assert recorded["machine"]["cores"] >= 1
+    assert datetime.fromisoformat(recorded["began"]).tzinfo is not None
 
 
 def test_without_a_seed_a_fresh_one_is_drawn_and_recorded(go: Go) -> None:
@@ -111,7 +123,7 @@ def test_problems_of_the_fabric_are_told_at_the_end(
     go: Go, script: Script, observer: Recorder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fabric = ScriptedFabric(script, ("results are not kept: disk full",))
-    monkeypatch.setattr("peagen_ray.runtime.run.LocalFabric", lambda *_: fabric)
+    monkeypatch.setattr("peagen_ray.runtime.run.LocalFabric", lambda *_, **__: fabric)
     go(max_generations=1)
     assert observer.notes[-1] == "results are not kept: disk full"
 
@@ -289,7 +301,7 @@ def interrupted(
 ) -> Callable[..., RunResult]:
     def make(*presses: int, **request: Any) -> RunResult:
         script = Interrupting(*presses)
-        monkeypatch.setattr("peagen_ray.runtime.run.LocalFabric", lambda *_: ScriptedFabric(script))
+        monkeypatch.setattr("peagen_ray.runtime.run.LocalFabric", lambda *_, **__: ScriptedFabric(script))
         result = evolve(request_of(config(max_generations=50), **request), observer)
         assert "minimising the winner" not in observer.phases
         return result
@@ -329,6 +341,45 @@ def test_ctrl_c_twice_leaves_at_once_with_the_ledger_intact_and_the_run_goes_on_
 
 
 # The next life
+
+
+def test_cells_in_place_of_a_grid_are_recorded_and_need_no_library_later(
+    go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = random.Random(3)
+    middles = [(drawn.random(), drawn.random()) for _ in range(9)]
+    fake = SimpleNamespace(k_means_centroids=lambda **_: (middles, None))
+    monkeypatch.setitem(sys.modules, "ribs", SimpleNamespace())
+    monkeypatch.setitem(sys.modules, "ribs.archives", fake)
+    archive = {"descriptors": ["size", "novelty"], "cells": 9, "ranges": {"size": [0, 400]}}
+    first = go(archive=archive, max_generations=2)
+    monkeypatch.setitem(sys.modules, "ribs.archives", None)
+    with pytest.raises(MissingExtra, match="qd"):
+        go(archive=archive)
+    second = go({"resume": first.paths.id}, archive=archive, max_generations=4)
+    recorded = meta(second.paths.ledger)
+    assert recorded["centroids"] == [list(middle) for middle in middles]
+    engine = build_engine(recorded)
+    replay(read(second.paths.ledger), engine)
+    assert len(engine.db) > 1
+    assert {len(cell) for cell in engine.db.grid} == {1}
+    engine_of_checkpoint = build_engine(recorded)
+    engine_of_checkpoint.restore(json.loads(second.paths.checkpoint.read_text())["engine"])
+    assert engine_of_checkpoint.state() == engine.state()
+
+
+def test_what_is_not_as_it_was_when_the_run_began_is_told_and_recorded(
+    go: Go, observer: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = go(max_generations=1)
+    go({"resume": "last"})
+    assert not [note for note in observer.notes if note.startswith("not as it was")]
+    monkeypatch.setattr("platform.python_version", lambda: "3.99")
+    go({"resume": "last"}, max_generations=3)
+    (note,) = [note for note in observer.notes if note.startswith("not as it was")]
+    assert note.endswith("now 3.99")
+    lives = [event for event in read(first.paths.ledger) if event.event is Kind.RESUME]
+    assert lives[-1].metrics["versions"]["python"] == "3.99"
 
 
 def test_a_resumed_run_goes_on_where_it_was(here: Path, go: Go, script: Script) -> None:
@@ -430,3 +481,93 @@ def test_a_success_is_its_data_and_a_failure_an_error() -> None:
         result_data(failure(task))
     assert (failed.value.what, failed.value.subject) == ("it broke", f"task {task.id}")
     assert ok(2.0).speed is not None
+
+
+# Another selector, and late answers
+
+
+def test_a_selector_that_is_named_takes_over_and_is_taken_back(go: Go, observer: Recorder) -> None:
+    go(selector="epsilon")
+    go({"resume": "last"}, selector="legacy", max_generations=3)
+    go({"resume": "last"}, max_generations=4)
+    result = go({"resume": "last"}, selector="epsilon", max_generations=5)
+    lives = [event.detail for event in events(result.paths, Kind.RESUME)]
+    assert [life.get("selector") for life in lives] == ["legacy", None, "epsilon"]
+    assert [note for note in observer.notes if "selector" in note] == [
+        "from here on parents are chosen by the selector legacy",
+        "from here on parents are chosen by the selector epsilon",
+    ]
+    assert lived_again(result)
+
+
+def test_a_selectors_options_may_change_too(
+    here: Path, script: Script, observer: Recorder, request_of: Callable[..., RunRequest]
+) -> None:
+    evolve(request_of(config()), observer)
+    table = config(max_generations=3).model_dump(mode="json", exclude_unset=True)
+    table["selector"] = {"epsilon": {"eps_init": 0.5}}
+    result = evolve(request_of(Config.model_validate(table), resume="last"), observer)
+    (life,) = events(result.paths, Kind.RESUME)
+    assert life.detail == {"selector": "epsilon", "options": {"eps_init": 0.5}}
+
+
+class Dying(Script):
+    """The broker goes away at the given mutation, whose task stays in the queue; the queue lives on."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__()
+        self.at = at
+        self.kept: list[Task] = []
+
+    def mutate(self, task: Task) -> Result | None:
+        self.at -= 1
+        if self.at == 0:
+            self.kept.append(task)
+            raise BrokerUnavailable("gone")
+        return super().mutate(task)
+
+
+def test_late_answers_of_an_earlier_life_are_dropped_and_counted_with_their_cost(
+    here: Path,
+    observer: Recorder,
+    request_of: Callable[..., RunRequest],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    script = Dying(4)
+    fabric = ScriptedFabric(script)
+    monkeypatch.setattr("peagen_ray.runtime.run.LocalFabric", lambda *_, **__: fabric)
+    monkeypatch.setattr(fabric.queue, "close", lambda: None)
+    monkeypatch.setattr("peagen_ray.runtime.driver.withdraw", lambda *_: None)
+    with pytest.raises(BrokerUnavailable):
+        evolve(request_of(config()), observer)
+    (late,) = script.kept
+    with ScriptedFabric(
+        Script()
+    ) as elsewhere:  # a life on another provider, which knows nothing of the first one's tasks
+        monkeypatch.setattr("peagen_ray.runtime.run.LocalFabric", lambda *_, **__: elsewhere)
+        assert evolve(request_of(config(), resume="last"), observer).late == 0
+    fabric.queue.publish(Result.success(late, {"rejected": "identical", "tokens": 70, "usd": 0.5}))
+    monkeypatch.setattr("peagen_ray.runtime.run.LocalFabric", lambda *_, **__: fabric)
+    for _ in range(2):
+        result = evolve(request_of(config(max_generations=3), resume="last"), observer)
+    drops = events(result.paths, Kind.DROP)
+    assert {event.epoch for event in drops} == {0}
+    assert len({event.n for event in drops}) == len(drops) == result.late
+    (dropped,) = [event for event in drops if event.tokens]
+    assert (dropped.tokens, dropped.usd) == (70, 0.5)
+    asked = [(event.n, event.epoch) for event in events(result.paths, Kind.ASK) if event.n == dropped.n]
+    assert asked == [(dropped.n, 0), (dropped.n, 1)]
+    assert [event.epoch for event in events(result.paths, Kind.TELL) if event.n == dropped.n] == [1]
+    assert lived_again(result)
+    assert any(f"late answers of earlier lives, dropped: {result.late}" in note for note in observer.notes)
+
+
+def lived_again(result: RunResult) -> int:
+    """The events of a run that an engine lives again without diverging."""
+    return replay(read(result.paths.ledger), build_engine(meta(result.paths.ledger)))
+
+
+def test_a_task_that_was_cancelled_is_no_late_answer(go: Go, here: Path) -> None:
+    result = go()
+    assert go({"resume": "last"}, max_generations=3).late == 0
+    assert events(result.paths, Kind.DROP) == []

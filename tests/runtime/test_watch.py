@@ -111,13 +111,13 @@ class FakeEngine:
         self.generation = 3
         self.accepted = 4
         self.refuted = 0
-        self.db = [None] * 5
+        self.islands = [None] * 5
         self.counts = {Outcome.OK: 2, Outcome.ERROR: 1}
         self.best: Program | None = None
         self.screened_best: Program | None = None
 
     def progress(self, now: float) -> Any:
-        return SimpleNamespace(told=self.told)
+        return SimpleNamespace(told=self.told, tokens=12, usd=0.5)
 
     def remaining(self, now: float) -> dict[StopReason, Remaining]:
         return {
@@ -167,6 +167,8 @@ def test_progress_says_where_the_run_is(engine: Any, observer: Recorder) -> None
             rate=0.0,
             outcomes={"ok": 2, "error": 1, "refuted": 2},
             remaining={"max_generations": "12.5 generations (~30 s)", "run_timeout": "60 s"},
+            tokens=12,
+            usd=0.5,
         )
     ]
 

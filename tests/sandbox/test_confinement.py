@@ -19,6 +19,9 @@ from peagen_ray.workload.target import Call
 
 LIMITS = GuestLimits(wall_s=3.0, cpu_s=20.0, memory_mb=512, output_kb=256, scratch_mb=4)
 
+PLANTED = "import os; return ' '.join(sorted(f'{k}={v}' for k, v in os.environ.items() if k.startswith(('CUDA', 'PLANT'))))"
+"""What a guest says of its variables."""
+
 
 def told(
     sandbox: ProcessSandbox, body: str, limits: GuestLimits = LIMITS, wall_s: float | None = None
@@ -89,3 +92,26 @@ def test_a_fresh_interpreter_is_confined_alike(launcher: Launcher) -> None:
         assert "MemoryError" in told(fresh, "return len(bytearray(300 << 20))")
         threads = "import threading; t = threading.Thread(target=print); t.start(); t.join(); return 'ran'"
         assert told(fresh, threads) == "returned 'ran'"
+
+
+def test_a_guest_gets_no_gpu_but_its_tasks(launcher: Launcher, tmp_path: Path) -> None:
+    sandbox = ProcessSandbox(launcher, profile=Profile.GPU)
+    variables = {"CUDA_VISIBLE_DEVICES": "", "CUDA_DEVICE_ORDER": "PCI_BUS_ID", "PLANTED": "sk-1"}
+    with handling(HandlerContext(tmp_path, environment=variables, gpus=())):
+        seen = "return sorted(p for p in __import__('os').listdir('/dev') if p.startswith(('nvidia', 'dri', 'kfd')))"
+        assert told(sandbox, seen) == "returned []"
+        assert told(sandbox, PLANTED) == "returned 'CUDA_DEVICE_ORDER=PCI_BUS_ID CUDA_VISIBLE_DEVICES='"
+
+
+def test_other_profiles_are_told_nothing_of_gpus(launcher: Launcher, tmp_path: Path) -> None:
+    with handling(HandlerContext(tmp_path, environment={"CUDA_VISIBLE_DEVICES": "0"}, gpus=("0",))):
+        assert told(ProcessSandbox(launcher), PLANTED) == "returned ''"
+
+
+def test_a_guest_whose_gpu_cannot_be_told_from_others_is_refused(launcher: Launcher, tmp_path: Path) -> None:
+    sandbox = ProcessSandbox(launcher, profile=Profile.GPU)
+    with (
+        handling(HandlerContext(tmp_path, gpus=("97",))),
+        pytest.raises(SandboxUnavailable, match="leads to GPU 97 and to no other"),
+    ):
+        sandbox.start(LIMITS)

@@ -237,6 +237,9 @@ class Dead(Guest):
     def peak_kb(self) -> int:
         return 0
 
+    def kill(self) -> None:
+        raise AssertionError
+
     def close(self) -> None: ...
 
 

@@ -54,6 +54,18 @@ class ParentSelector(ABC):
             fitness_gain: by how much the best fitness rose; 0.0 for whatever did not raise it.
         """
 
+    def learn(self, parent: Program, child: Program, fitness_gain: float) -> None:  # noqa: ARG002 - see below
+        """Learn what a candidate came to, and of which parent; the engine calls this one.
+
+        Without one of its own a selector learns by :meth:`feedback` alone.
+
+        Args:
+            parent: what :meth:`select` gave.
+            child: what came of it; one that failed has an outcome and no fitness.
+            fitness_gain: as for :meth:`feedback`.
+        """
+        self.feedback(fitness_gain)
+
     def state(self) -> dict[str, Any]:
         """What it has learnt, JSON-able."""
         return {}
@@ -83,3 +95,13 @@ def number(table: str, name: str, value: object, low: float, high: float) -> flo
         bounds = f"at least {low:g}" if math.isinf(high) else f"between {low:g} and {high:g}"
         raise ConfigError(f"{name} must be a number {bounds}, not {value!r}", subject=f"[selector.{table}]")
     return float(value)
+
+
+def whole(table: str, name: str, value: object, low: int, high: int) -> int:
+    """``value`` as a whole number within ``low`` and ``high``, else a ConfigError that names the option."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ConfigError(
+            f"{name} must be a whole number between {low} and {high}, not {value!r}",
+            subject=f"[selector.{table}]",
+        )
+    return value

@@ -19,6 +19,7 @@ from peagen_ray.errors import LackingLayer
 from peagen_ray.launcher import linux
 from peagen_ray.launcher.jail import identity, landlock, seccomp
 from peagen_ray.launcher.jail.cgroup import Group, Groups
+from peagen_ray.launcher.jail.gpus import device_nodes
 from peagen_ray.launcher.jail.init import fork_tree
 from peagen_ray.launcher.jail.policy import Jail, Layer, Profile
 from peagen_ray.launcher.jail.world import DEVICES, SCRATCH, World
@@ -32,7 +33,6 @@ _ONE_THREAD: Final = dict.fromkeys(
 """What keeps numeric libraries from starting threads of their own."""
 
 _PROGRAMS: Final = ("/usr/local/bin", "/usr/bin", "/bin")
-_GPU_DEVICES: Final = ("/dev/nvidia[0-9]*", "/dev/nvidiactl", "/dev/nvidia-uvm*", "/dev/dri", "/dev/kfd")
 _OPEN_FILES: Final = 64
 _OPEN_FILES_OF_TREES: Final = 1024
 
@@ -43,17 +43,21 @@ class Warden:
     def __init__(self, code: Sequence[str]) -> None:
         self._code = tuple(code)
         self._groups: Groups | None = None
-        self._worlds: dict[tuple[tuple[str, ...], bool], World | None] = {}
+        self._worlds: dict[tuple[tuple[str, ...], tuple[str, ...]], World | None] = {}
 
     def world(self, jail: Jail) -> World | None:
-        """The world of such prisoners, made when first asked for; None where the kernel refuses."""
-        gpu = jail.profile is Profile.GPU
-        key = (jail.readable, gpu)
+        """The world of such prisoners, made when first asked for; None where the kernel refuses.
+
+        Raises:
+            LackingLayer: a GPU that they are to have is not there.
+        """
+        devices = _devices(jail)
+        key = (jail.readable, devices)
         if key not in self._worlds:
             _filter(jail.profile)  # what is found out here, no prisoner has to
             landlock.version()
             try:
-                self._worlds[key] = World([*self._code, *jail.readable], _gpu_devices() if gpu else ())
+                self._worlds[key] = World([*self._code, *jail.readable], devices)
             except OSError:
                 self._worlds[key] = None
         return self._worlds[key]
@@ -95,7 +99,7 @@ def imprison(
         OSError: the kernel refuses.
     """
     root, pid = os.geteuid() == 0, os.getpid()
-    world = warden.world(jail)
+    world, devices = warden.world(jail), _devices(jail)  # in there nothing tells one GPU from another
     layers = {Layer.RLIMITS, Layer.NO_NEW_PRIVILEGES}
     if group is not None:
         group.join()
@@ -111,7 +115,7 @@ def imprison(
     _limit(jail, own_user=root or world is not None)
     identity.gain_nothing()
     if landlock.version():
-        _lock_files(world, warden, jail, scratch)
+        _lock_files(world, warden, jail, scratch, (*DEVICES, *devices))
         layers.add(Layer.LANDLOCK)
     if root and _become_nobody(pid):
         layers.add(Layer.UID)
@@ -152,8 +156,9 @@ def _filter(profile: Profile) -> bytes:
     return seccomp.program(profile, platform.machine(), _ANY_PID)
 
 
-def _gpu_devices() -> tuple[str, ...]:
-    return tuple(str(path) for pattern in _GPU_DEVICES for path in Path("/").glob(pattern.lstrip("/")))
+def _devices(jail: Jail) -> tuple[str, ...]:
+    """Device nodes that such prisoners see beside the harmless ones."""
+    return device_nodes(jail.gpus) if jail.profile is Profile.GPU else ()
 
 
 def _give_away(scratch: Path, uid: int) -> None:
@@ -195,8 +200,9 @@ def set_limit(kind: int, soft: int, hard: int | None = None) -> None:
     resource.setrlimit(kind, (soft, hard))
 
 
-def _lock_files(world: World | None, warden: Warden, jail: Jail, scratch: Path) -> None:
-    devices = (*DEVICES, *(_gpu_devices() if jail.profile is Profile.GPU else ()))
+def _lock_files(
+    world: World | None, warden: Warden, jail: Jail, scratch: Path, devices: Sequence[str]
+) -> None:
     if world is None:
         landlock.restrict((*warden.code, *jail.readable), (str(scratch),), devices)
     else:

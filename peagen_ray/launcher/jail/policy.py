@@ -72,6 +72,7 @@ class Jail:
         readable: paths beside Python's own libraries that it may read.
         require: layers that may not be missing, beside those that no jail goes without.
         lax: go without any layer that is not to be had here, in place of refusing.
+        gpus: whose device nodes it sees in the profile ``gpu``, by index or UUID; None is those of all.
     """
 
     profile: Profile = Profile.PURE
@@ -81,6 +82,7 @@ class Jail:
     readable: tuple[str, ...] = ()
     require: frozenset[Layer] = frozenset()
     lax: bool = False
+    gpus: tuple[str, ...] | None = None
 
     def check(self, active: Collection[Layer], *, root: bool) -> None:
         """Refuse to go on without a layer that is demanded.
@@ -117,5 +119,6 @@ class Jail:
             "profile": Profile(fields["profile"]),
             "readable": tuple(map(str, fields["readable"])),
             "require": frozenset(map(Layer, fields["require"])),
+            "gpus": None if fields["gpus"] is None else tuple(map(str, fields["gpus"])),
         }
         return cls(**{**fields, **made})

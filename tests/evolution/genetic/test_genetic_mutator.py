@@ -17,7 +17,7 @@ from peagen_ray.evolution.mutators.genetic import GeneticMutator
 from peagen_ray.evolution.mutators.genetic.base import Draft, Operator, parse_expression, parse_statements
 from peagen_ray.evolution.mutators.genetic.catalogue import operators
 from peagen_ray.evolution.mutators.genetic.guards import SOURCE_LIMIT
-from peagen_ray.evolution.mutators.genetic.mutator import ATTEMPTS, LONGEST_CHAIN
+from peagen_ray.evolution.mutators.genetic.mutator import ATTEMPTS, LONGEST_CHAIN, _barren
 from peagen_ray.workload.fingerprint import fingerprint
 
 SOURCE = '''"""Numbers."""
@@ -91,6 +91,16 @@ def rejection(mutator: GeneticMutator, request: MutationRequest = REQUEST) -> Mu
 
 
 # -- proposals ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [3280793433914734, 346_696_269_808])
+def test_a_proposal_does_not_depend_on_what_the_process_has_learnt_of_the_parent(seed: int) -> None:
+    request = replace(REQUEST, seed=seed, temperature=0.0)
+    made = []
+    for _ in range(3):
+        _barren.cache_clear()
+        made += [GeneticMutator().propose(request) for _ in range(2)]
+    assert len(set(made)) == 1
 
 
 @settings(max_examples=60, deadline=None)

@@ -40,6 +40,10 @@ class Names:
                 taken.add(node.name)
         return cls(taken)
 
+    def copy(self) -> Names:
+        """The same names, for one form alone: what others make of theirs changes nothing here."""
+        return Names(set(self.taken))
+
     def fresh(self, stem: str) -> str:
         """A name like ``stem`` that was not taken and now is."""
         names = (stem if i == 0 else f"{stem}_{i}" for i in range(len(self.taken) + 1))

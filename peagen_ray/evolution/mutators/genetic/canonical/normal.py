@@ -55,7 +55,7 @@ class Forms:
         """The form of one function."""
         if function not in self._made:
             self._busy.add(function)
-            self._made[function] = normal_form(function, self.names, self.constants, self._helper)
+            self._made[function] = normal_form(function, self.names.copy(), self.constants, self._helper)
             self._busy.discard(function)
         return self._made[function]
 
@@ -63,7 +63,8 @@ class Forms:
         """The forms of the functions that may be edited, with calls left as they are."""
         for function in self.draft.functions():
             if function not in self._plain:
-                self._plain[function] = normal_form(function, self.names, self.constants, lambda _: None)
+                names = self.names.copy()
+                self._plain[function] = normal_form(function, names, self.constants, lambda _: None)
         return [self._plain[function] for function in self.draft.functions()]
 
     def _helper(self, call: ast.Call) -> Form | None:

@@ -1,0 +1,1 @@
+"""A mutator and a parent selector for peagen-ray."""

@@ -1,0 +1,46 @@
+"""The report of a run, written beside its ledger or wherever it is wanted, and shown."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+
+from peagen_ray.errors import UsageError
+from peagen_ray.runtime.paths import RunPaths
+from peagen_ray.storage import replace_file
+
+
+def write_report(paths: RunPaths, output: Path | None = None) -> Path:
+    """Write the page of a run; it is there whole or not at all.
+
+    Args:
+        paths: the run's, which may go on meanwhile.
+        output: a file; by default ``report.html`` in the run's directory.
+
+    Raises:
+        LedgerError: the ledger cannot be read.
+        UsageError: the page cannot be written there.
+    """
+    from peagen_ray.report.html import page
+
+    target = output or paths.report
+    text = page(paths.ledger)
+    try:
+        replace_file(target, text.encode())
+    except OSError as error:
+        raise UsageError(
+            f"the report cannot be written: {error.strerror}", subject=str(target), hint="--output FILE"
+        ) from error
+    return target
+
+
+def open_page(path: Path) -> bool:
+    """Show a page in the person's browser; False where there is none that has a window of its own."""
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return False
+    in_terminal = isinstance(browser, webbrowser.GenericBrowser) and not isinstance(
+        browser, webbrowser.BackgroundBrowser
+    )
+    return not in_terminal and browser.open(path.resolve().as_uri())

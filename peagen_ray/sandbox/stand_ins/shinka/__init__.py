@@ -1,0 +1,1 @@
+"""Stands in for ShinkaEvolve: what evaluation scripts import, and nothing else."""

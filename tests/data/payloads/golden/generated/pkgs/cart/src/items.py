@@ -1,0 +1,6 @@
+# shop: pkgs/cart/src/items.py, do not edit
+
+"""Holds {{ items }}."""
+
+
+NAME = "cart.items"

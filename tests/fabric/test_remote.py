@@ -1,0 +1,192 @@
+"""What a Ray worker tells of its runs and of its one-shot processes; without Ray."""
+
+import queue as inboxes
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from peagen_ray.fabric.remote import Setup, Teller, Warmth
+from peagen_ray.fabric.warmth import Pools
+from peagen_ray.handler import Confinement
+
+LONG_S = 30.0
+
+
+class Pause(threading.Event):
+    """In place of the event on which a teller waits: each wait is let go by the test."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = threading.Semaphore(0)
+        self.goes = threading.Semaphore(0)
+
+    def wait(self, timeout=None):
+        self.waits.release()
+        assert self.goes.acquire(timeout=LONG_S)
+        return self.is_set()
+
+    def begins(self) -> None:
+        """Return when the teller has begun to wait."""
+        assert self.waits.acquire(timeout=LONG_S)
+
+    def over(self) -> None:
+        self.goes.release()
+
+    def passes(self) -> None:
+        """A whole wait goes by."""
+        self.begins()
+        self.over()
+
+
+@pytest.fixture
+def told():
+    return inboxes.SimpleQueue()
+
+
+@pytest.fixture
+def stepped(told):
+    """A teller, and the pauses of its thread."""
+    teller, pause = Teller(told.put, after=1e9), Pause()
+    teller._closed = pause
+    yield teller, pause
+    teller.close()
+    for _ in range(9):
+        pause.over()
+
+
+def test_a_run_that_outlasts_a_pause_is_told_once_however_long_it_is(stepped, told):
+    teller, pause = stepped
+    with teller.running("long"):
+        for _ in range(5):
+            pause.passes()
+        pause.begins()
+        assert told.get(timeout=LONG_S) == "long"
+    pause.over()
+    pause.passes()
+    assert told.empty()
+
+
+def test_a_run_that_ends_within_the_pause_is_never_told(stepped, told):
+    teller, pause = stepped
+    for number in range(5):
+        with teller.running(f"short-{number}"):
+            pause.begins()
+        pause.over()
+    pause.passes()
+    assert told.empty()
+
+
+def test_short_runs_that_follow_each_other_are_not_taken_for_a_long_one(stepped, told):
+    teller, pause = stepped
+    teller.begin("first")
+    pause.begins()
+    teller.end()
+    teller.begin("second")
+    pause.over()
+    pause.begins()
+    assert told.empty()
+    pause.over()
+    pause.begins()
+    assert told.get(timeout=LONG_S) == "second"
+    teller.end()
+    pause.over()
+
+
+def test_real_pauses_tell_a_run_that_lasts(told):
+    teller = Teller(told.put, after=0.001)
+    with teller.running("lasting"):
+        assert told.get(timeout=LONG_S) == "lasting"
+    for number in range(3):
+        with teller.running(str(number)):
+            assert told.get(timeout=LONG_S) == str(number)
+    teller.close()
+
+
+def test_a_teller_whose_telling_fails_tells_of_the_next_run():
+    told = inboxes.SimpleQueue()
+
+    def tell(token):
+        told.put(token)
+        raise RuntimeError("nobody there")
+
+    teller = Teller(tell, after=0.001)
+    for number in range(2):
+        with teller.running(str(number)):
+            assert told.get(timeout=LONG_S) == str(number)
+    teller.close()
+
+
+def test_a_run_that_raises_has_ended(stepped, told):
+    teller, _ = stepped
+    with pytest.raises(KeyError), teller.running("raising"):
+        raise KeyError
+    assert teller._token == ""
+
+
+def test_the_setup_travels():
+    setup = Setup("actor", "space", "auto", ("json", "re"), 2, 60.0, Confinement(require=("netns",)), "image")
+    assert Setup.from_wire(setup.to_wire()) == setup
+
+
+# ---- pools ----
+
+
+def word(node: str, worker: int, live: int = 0, idle: int = 0, launched: int = 0, gone_in: float = 10.0):
+    return Warmth(node, worker, live, idle, launched, gone_in)
+
+
+def test_the_last_word_of_each_worker_counts():
+    pools = Pools()
+    pools.heard(word("a", 1, 3, 2, 5), 0.0)
+    pools.heard(word("a", 2, 1, 1, 1), 0.0)
+    pools.heard(word("b", 1, 1, 0, 4), 0.0)
+    assert pools.sums() == (5, 3, 10)
+    pools.heard(word("a", 1, 1, 0, 6), 1.0)
+    assert pools.sums() == (3, 1, 11)
+
+
+def test_what_was_said_of_a_node_is_forgotten_with_it_but_not_what_was_started():
+    pools = Pools()
+    pools.heard(word("a", 1, 3, 2, 5), 0.0)
+    pools.heard(word("b", 1, 1, 1, 2), 0.0)
+    pools.keep({"b"}, 1.0)
+    assert pools.sums() == (1, 1, 7)
+    pools.keep(set(), 2.0)
+    assert pools.sums() == (0, 0, 7)
+
+
+def test_what_stood_ready_is_gone_when_it_must_have_left():
+    pools = Pools()
+    pools.heard(word("a", 1, 3, 2, 5, gone_in=10.0), 0.0)
+    pools.keep({"a"}, 9.9)
+    assert pools.sums() == (3, 2, 5)
+    pools.keep({"a"}, 10.0)
+    assert pools.sums() == (1, 0, 5)
+
+
+WORDS = st.builds(
+    lambda node, worker, idle, busy, launched, gone: word(node, worker, idle + busy, idle, launched, gone),
+    st.sampled_from("abc"),
+    st.integers(1, 2),
+    st.integers(0, 3),
+    st.integers(0, 3),
+    st.integers(0, 9),
+    st.floats(0.0, 5.0),
+)
+
+
+@given(st.lists(st.tuples(WORDS, st.floats(0.0, 3.0), st.sets(st.sampled_from("abc")))))
+def test_sums_are_never_negative_and_processes_started_are_never_forgotten(history):
+    pools, now = Pools(), 0.0
+    for said, passed, alive in history:
+        now += passed
+        pools.heard(said, now)
+        launched = pools.sums()[2]
+        pools.keep(alive, now)
+        live, idle, kept = pools.sums()
+        assert 0 <= idle <= live
+        assert kept == launched
+    pools.keep(set(), now)
+    assert pools.sums()[:2] == (0, 0)
