@@ -16,10 +16,13 @@ import pytest
 EXAMPLE = Path(__file__).parents[2] / "examples" / "peagen-shortcuts"
 SLOW = """
 def total(xs: list[int]) -> int:
-    total = 0
-    for x in xs:
-        total = total + x
-    return total
+    answer = 0
+    for _ in range(40):  # or what is sent to and fro would hide the gain
+        total = 0
+        for x in xs:
+            total = total + x
+        answer ^= total
+    return answer
 """
 
 
@@ -64,7 +67,6 @@ def test_an_installed_wheel_keeps_its_contract_and_serves_a_run(site: Path, tmp_
     chosen = ["--mutator", "shortcut", "--selector", "youngest", "--generations", "1"]
     summary = ours("evolve", "run", "--sync", "--target-file", "slow.py", "--seed", "1", *chosen)
     assert summary["improved"]
-    assert "return total" in (tmp_path / "winner.py").read_text()
     assert "total = sum(xs)" in (tmp_path / "winner.py").read_text()
     plugins = ours("runs", "show", "last")["versions"]["plugins"]
     assert plugins["peagen.mutators shortcut"] == "peagen-shortcuts 1.0.0"

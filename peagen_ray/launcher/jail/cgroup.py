@@ -26,9 +26,14 @@ class Group:
     paths: tuple[Path, ...]
 
     def join(self) -> None:
-        """Put the calling process in, and all that it will start; raises OSError."""
+        """Put the calling process, which has one thread, in, and all that it will start; raises OSError.
+
+        By version 1's list of threads where there is one: a thread that moves itself does not wait, as a process
+        does, until every processor has noticed (``synchronize_rcu``), which takes ten milliseconds and more.
+        """
         for path in self.paths:
-            (path / "cgroup.procs").write_text("0")
+            threads = path / "tasks"
+            (threads if threads.exists() else path / "cgroup.procs").write_text("0")
 
     def memory_alarm(self) -> int | None:
         """A descriptor that becomes readable when memory has run out; None where the kernel then ends all by itself."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import encodings.cp437  # noqa: F401 - of names in a zip: loaded once by the launcher, not by each guest
 import importlib
 import io
 import os
