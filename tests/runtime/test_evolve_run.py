@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from peagen_ray.cli.boundary import run
 from peagen_ray.evolution.events import Kind
 from peagen_ray.evolution.ledger import read
 from peagen_ray.evolution.program import Outcome
@@ -31,24 +32,30 @@ def after(ended: Any, tmp_path: Path, made_workspace: Callable[[Path], Any]) -> 
     return made_workspace(tmp_path)
 
 
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Generations of four, where their number is what is tested."""
+    monkeypatch.setenv("PEAGEN__EVOLVE__GENERATION_SIZE", "4")
+
+
 @pytest.mark.slow
 def test_a_run_leaves_a_faster_program_its_diff_its_summary_and_its_ledger(ended: Any) -> None:
     workspace, summary = ended
-    run = workspace.runs()[0]
+    folder = workspace.runs()[0]
     assert summary["improved"]
     assert summary["ratio_low"] <= summary["ratio"] <= summary["ratio_high"]
     assert summary["fresh_inputs"] >= 1000
     assert summary["candidates"] == 80
-    assert (workspace.path / "winner.py").read_text() == (run / "winner.py").read_text()
+    assert (workspace.path / "winner.py").read_text() == (folder / "winner.py").read_text()
     namespace: dict[str, Any] = {}
-    exec((run / "winner.py").read_text(), namespace)
+    exec((folder / "winner.py").read_text(), namespace)
     assert namespace["unique"]([3, 1, 3, 2, 1]) == [3, 1, 2]
-    assert json.loads((run / "summary.json").read_text()) == summary
+    assert json.loads((folder / "summary.json").read_text()) == summary
     applied = subprocess.run(
-        ["patch", "-p1", "--dry-run", "-i", run / "winner.diff"], cwd=workspace.path, check=False
+        ["patch", "-p1", "--dry-run", "-i", folder / "winner.diff"], cwd=workspace.path, check=False
     )
     assert applied.returncode == 0
-    events = list(read(run / "ledger.arrow"))
+    events = list(read(folder / "ledger.arrow"))
     assert events[-1].event is Kind.FINAL
     assert sum(e.event is Kind.TELL and e.kind == "mutate" for e in events) == 80
 
@@ -67,27 +74,27 @@ def test_every_candidate_is_in_the_ledger_with_its_lineage_and_its_reason(ended:
 
 @pytest.mark.slow
 def test_replay_asks_the_same_questions_and_makes_the_same_programs(after: Any) -> None:
-    run = after.runs()[0]
-    done = after.run("evolve", "run", "--replay", run.name, "--json")
+    folder = after.runs()[0]
+    done = after.run("evolve", "run", "--replay", folder.name, "--json")
     told = json.loads(done.stdout)
-    recorded = [e for e in read(run / "ledger.arrow") if e.source and e.event is not Kind.FINAL]
+    recorded = [e for e in read(folder / "ledger.arrow") if e.source and e.event is not Kind.FINAL]
     assert told["programs"] == len(recorded)
     assert told["mutations"] == 80
     for event in recorded:
-        assert (run / "replay" / f"{event.n:06d}.py").read_bytes() == event.source.encode()
+        assert (folder / "replay" / f"{event.n:06d}.py").read_bytes() == event.source.encode()
 
 
 @pytest.mark.slow
 def test_a_replay_of_a_ledger_that_was_tampered_with_is_refused(after: Any) -> None:
     from peagen_ray.evolution.ledger import Ledger, meta
 
-    run = after.runs()[0]
-    forged = {**meta(run / "ledger.arrow"), "seed": 2}
-    events = list(read(run / "ledger.arrow"))
-    (run / "ledger.arrow").unlink()
-    with Ledger.create(run / "ledger.arrow", forged) as ledger:
+    folder = after.runs()[0]
+    forged = {**meta(folder / "ledger.arrow"), "seed": 2}
+    events = list(read(folder / "ledger.arrow"))
+    (folder / "ledger.arrow").unlink()
+    with Ledger.create(folder / "ledger.arrow", forged) as ledger:
         ledger.append(events)
-    done = after.run("evolve", "run", "--replay", run.name, code=1)
+    done = after.run("evolve", "run", "--replay", folder.name, code=1)
     assert "recorded" in done.stderr
 
 
@@ -116,7 +123,7 @@ def test_an_interrupted_run_keeps_the_best_and_says_so_with_exit_code_0(workspac
 
 @pytest.mark.slow
 def test_two_interrupts_leave_at_once_with_the_ledger_intact_and_the_run_can_be_resumed(
-    workspace: Any,
+    workspace: Any, small: None
 ) -> None:
     process = workspace.start(
         "evolve", "run", "--sync", "--target-file", "slow.py", "--entry-fn", "unique", "--seed", "1", "-v"
@@ -128,9 +135,10 @@ def test_two_interrupts_leave_at_once_with_the_ledger_intact_and_the_run_can_be_
     process.communicate(timeout=60)
     assert process.returncode == 130
     before = [e for e in read(workspace.runs()[0] / "ledger.arrow") if e.event is Kind.TELL]
-    workspace.evolve("--generations", "2", "--resume")
+    workspace.evolve("--generations", str(len(before) // 4 + 1), "--resume")
     after = [e for e in read(workspace.runs()[0] / "ledger.arrow") if e.event is Kind.TELL]
     assert after[: len(before)] == before
+    assert len(after) > len(before)
 
 
 def _read_until(process: subprocess.Popen[str], word: str, stream: str = "stderr") -> str:
@@ -144,12 +152,12 @@ def _read_until(process: subprocess.Popen[str], word: str, stream: str = "stderr
 
 
 @pytest.mark.slow
-def test_a_step_is_one_generation_and_the_next_step_goes_on(workspace: Any) -> None:
+def test_a_step_is_one_generation_and_the_next_step_goes_on(workspace: Any, small: None) -> None:
     args = ("evolve", "step", "--sync", "--target-file", "slow.py", "--entry-fn", "unique")
     first = json.loads(workspace.run(*args, "--seed", "3").stdout)
-    assert (first["generations"], first["candidates"], first["stopped"]) == (1, 10, "max_generations")
+    assert (first["generations"], first["candidates"], first["stopped"]) == (1, 4, "max_generations")
     second = json.loads(workspace.run(*args, "--resume").stdout)
-    assert (second["generations"], second["candidates"]) == (2, 20)
+    assert (second["generations"], second["candidates"]) == (2, 8)
     assert second["run"] == first["run"]
     assert not (workspace.path / "winner.py").exists()
 
@@ -168,7 +176,7 @@ def test_ordered_runs_of_one_seed_ask_the_same_first_questions_whatever_the_conc
 
 
 @pytest.mark.slow
-def test_a_method_is_improved_in_its_class(make_workspace: Callable[[str, str], Any]) -> None:
+def test_a_method_is_improved_in_its_class(make_workspace: Callable[[str, str], Any], small: None) -> None:
     source = (
         "class Bag:\n    def __init__(self, items: list[int]) -> None:\n        self.items = items\n\n"
         "    def common(self, others: list[int]) -> list[int]:\n        found = []\n        for x in self.items:\n"
@@ -177,7 +185,7 @@ def test_a_method_is_improved_in_its_class(make_workspace: Callable[[str, str], 
     workspace = make_workspace("bag.py", source)
     args = ("evolve", "run", "--sync", "--json", "--target-file", "bag.py", "--entry-fn", "Bag.common")
     summary = json.loads(workspace.run(*args, "--generations", "2", "--seed", "1").stdout)
-    assert summary["candidates"] == 20
+    assert summary["candidates"] == 8
 
 
 @pytest.mark.slow
@@ -197,7 +205,7 @@ def test_a_whole_module_is_improved_through_the_workloads_call(
 
 
 @pytest.mark.slow
-def test_a_run_may_start_from_several_programs(workspace: Any) -> None:
+def test_a_run_may_start_from_several_programs(workspace: Any, small: None) -> None:
     faster = workspace.target.read_text().replace("result = result + [x]", "result.append(x)")
     (workspace.path / "faster.py").write_text(faster)
     workspace.evolve("--generations", "1", "--seed", "1", "--seed-program", "faster.py")
@@ -222,13 +230,20 @@ def test_a_run_may_start_from_several_programs(workspace: Any) -> None:
     ],
 )
 def test_wrong_use_is_refused_before_anything_runs(
-    workspace: Any, args: list[str], code: int, message: str
+    workspace: Any,
+    args: list[str],
+    code: int,
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    (workspace.path / "broken.py").write_text("def f(:\n")
+    monkeypatch.chdir(workspace.path)
+    Path("broken.py").write_text("def f(:\n")
     sync = [] if "--provider" in args else ["--sync"]
-    done = workspace.run("evolve", "run", *sync, *args, code=code)
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
+    assert run(["evolve", "run", *sync, *args]) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert "Traceback" not in said
 
 
 def test_a_dry_run_says_what_would_be_done_and_does_nothing(workspace: Any) -> None:
