@@ -40,13 +40,13 @@ def has_figures(line: dict[str, Any], name: str) -> None:
         assert isinstance(found, int | float), key
 
 
-@pytest.mark.slow
+@pytest.mark.nightly
 @pytest.mark.parametrize(
     ("name", "options"),
     [
         ("cold_start.py", ["--rounds", "3", "--single-use-rounds", "2"]),
-        pytest.param("fabric_rate.py", ["--rounds", "1", "--scale", "0.02"], marks=pytest.mark.nightly),
-        pytest.param("fault_inject.py --provider ray", ["--rounds", "1"], marks=pytest.mark.nightly),
+        ("fabric_rate.py", ["--rounds", "1", "--scale", "0.02"]),
+        ("fault_inject.py --provider ray", ["--rounds", "1"]),
     ],
 )
 def test_a_benchmark_on_a_cluster_prints_its_figures(name: str, options: list[str]) -> None:

@@ -108,6 +108,7 @@ def environment(here: Path) -> dict[str, str]:
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_BUILD_ISOLATION": "0",  # that is what turns it off
         "PEAGEN__EVALUATE__WINNER_S": "0.5",
+        "PEAGEN__EVOLVE__GENERATION_SIZE": "3",
     }
     return {**found, **{name: os.environ[name] for name in ("TMPDIR",) if name in os.environ}}
 

@@ -86,6 +86,7 @@ def test_the_commands_of_the_runbook_do_what_it_says(tmp_path: Path) -> None:
             "REPLICA": f"127.0.0.1:{replica.port}",
             "COLUMNS": "200",
             "PEAGEN__EVALUATE__WINNER_S": "0.5",
+            "PEAGEN__EVOLVE__GENERATION_SIZE": "3",
         }
         script = "".join(f"echo '### {number}'\n{block}" for number, block in enumerate(blocks()))
         done = subprocess.run(

@@ -251,12 +251,12 @@ def test_a_step_is_evolved_by_a_worker_that_shares_no_files_with_it(bench, queue
     (here / "slow.py").write_text(TARGET)
     worker = bench.worker("--concurrency", "2", "--exit-after-idle", "10m")
     flags = ["--target-file", "slow.py", "--seed", "1", "--queue", "--provider", bench.url]
-    environ = {"PEAGEN__EVALUATE__WINNER_S": "0.3"}
+    environ = {"PEAGEN__EVALUATE__WINNER_S": "0.3", "PEAGEN__EVOLVE__GENERATION_SIZE": "4"}
     first = bench.start("evolve", "step", *flags, here=here, **environ)
     assert first.wait() == 0, first.said
     summary = json.loads(first.said.splitlines()[-1])
-    assert summary["candidates"] == 10
-    assert sum(summary["outcomes"].values()) == 10
+    assert summary["candidates"] == 4
+    assert sum(summary["outcomes"].values()) == 4
     assert "tasks go to the workers of the queue redis at unix://" in first.said
     assert not list(here.glob(".peagen/runs/*/reference.bin"))
     assert len(list(bench.here.glob(".peagen/cache/references/*.bin"))) == 1
@@ -265,7 +265,7 @@ def test_a_step_is_evolved_by_a_worker_that_shares_no_files_with_it(bench, queue
         kept.unlink()  # as on a worker that has not seen the run
     second = bench.start("evolve", "step", *flags, "--resume", here=here, **environ)
     assert second.wait() == 0, second.said
-    assert json.loads(second.said.splitlines()[-1])["candidates"] == 20
+    assert json.loads(second.said.splitlines()[-1])["candidates"] == 8
     assert queue.pending_count() == queue.dead_count() == 0
     worker.signal(signal.SIGTERM)
     assert worker.wait() == 0

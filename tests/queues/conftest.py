@@ -56,7 +56,13 @@ def on_either(server: RedisServer) -> Iterator[Callable[..., RedisQueue]]:
         yield make
 
 
-@pytest.fixture(scope="session", params=FLAVOURS)
+def in_turn() -> list[Any]:
+    """Valkey, and at night Redis: that our scripts and calls mean the same to both, the contract and the machine prove."""
+    marks = {"redis": [pytest.mark.nightly]}
+    return [pytest.param(name, marks=marks.get(name, [])) for name in FLAVOURS]
+
+
+@pytest.fixture(scope="session", params=in_turn())
 def flavour(request: pytest.FixtureRequest) -> Flavour:
     """Each flavour of server in turn, for tests that start one of their own."""
     need(request.param)

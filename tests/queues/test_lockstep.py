@@ -88,5 +88,5 @@ def case_of(machine: type[QueueMachine], examples: int, steps: int) -> type:
 
 TestMemory = case_of(MemoryMachine, 100, 50)
 TestStub = case_of(StubMachine, 20, 50)
-TestValkey = case_of(RedisMachine, 40, 50)
-TestRedis = case_of(OldRedisMachine, 25, 50)
+TestValkey = case_of(RedisMachine, 30, 50)
+TestRedis = case_of(OldRedisMachine, 15, 50)

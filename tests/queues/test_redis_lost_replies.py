@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import Any, ClassVar
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import rule, run_state_machine_as_test
@@ -47,6 +48,9 @@ class LossyMachine(QueueMachine):
         self.queue.losing = times
 
 
+@pytest.mark.parametrize(
+    "server", ["valkey", pytest.param("redis", marks=pytest.mark.nightly)], indirect=True
+)
 def test_a_queue_whose_replies_get_lost_agrees_with_the_model(server: RedisServer) -> None:
     with Relay(server.socket) as relay:
         machine = type("Machine", (LossyMachine,), {"relay": relay})

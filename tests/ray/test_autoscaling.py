@@ -68,7 +68,7 @@ def test_a_tag_starts_a_node_of_its_type_from_zero_and_idle_nodes_leave(cluster)
     assert said["after"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # test_picture.py has tasks of all tags start nodes of their types in every run
 def test_llm_and_gpu_tasks_run_on_nodes_that_declare_them(cluster):
     said = drive(
         cluster,

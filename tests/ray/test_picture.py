@@ -48,7 +48,7 @@ TASKS = {
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[AutoscalingCluster]:
+def autoscaled() -> Iterator[AutoscalingCluster]:
     with AutoscalingCluster(idle_minutes=1) as running:
         yield running
 
@@ -94,9 +94,9 @@ def check_types(said: dict[str, Any]) -> None:
         assert (found[name]["least"], found[name]["most"]) == (0, declared["max_workers"])
 
 
-def test_from_zero_the_autoscalers_types_say_what_can_be_started_and_nodes_say_their_type(cluster):
+def test_from_zero_the_autoscalers_types_say_what_can_be_started_and_nodes_say_their_type(autoscaled):
     said = drive(
-        cluster.address,
+        autoscaled.address,
         tasks={name: demand.options() for name, demand in TASKS.items()},
         actors={"on_head": ON_HEAD, "on_worker": {"num_cpus": 0, "resources": {"llm": 1}}},
     )
@@ -117,30 +117,30 @@ def test_from_zero_the_autoscalers_types_say_what_can_be_started_and_nodes_say_t
         assert {each["type"] for each in said[place_of_actor]["nodes"]} - {""} <= NODE_TYPES.keys()
 
 
-def test_what_no_node_type_has_is_said_to_be_stuck(cluster):
+def test_what_no_node_type_has_is_said_to_be_stuck(autoscaled):
     impossible = Demand(1.0, 0.5, 123_456_789, (("llm", 1.0), ("rust", 0.0001)))
-    said = drive(cluster.address, impossible=impossible.options())
+    said = drive(autoscaled.address, impossible=impossible.options())
     (stuck,) = said["stuck"]
     assert Demand(**{**stuck, "custom": tuple(map(tuple, stuck["custom"]))}) == impossible
 
 
-def test_through_ray_client_the_types_are_known_too(cluster):
-    direct = drive(cluster.address)["before"]
+def test_through_ray_client_the_types_are_known_too(autoscaled):
+    direct = drive(autoscaled.address)["before"]
     host = direct["nodes"][0]["name"].rpartition("-")[0]
-    said = drive(f"ray://{host}:{cluster.client_port}")["before"]
+    said = drive(f"ray://{host}:{autoscaled.client_port}")["before"]
     check_types(said)
     assert len(said["nodes"]) >= 1
 
 
-def test_types_that_are_given_are_taken_in_place_of_the_autoscalers(cluster):
+def test_types_that_are_given_are_taken_in_place_of_the_autoscalers(autoscaled):
     given = NodeType("own", {"CPU": 2.0, "rust": 1.0}, 0, 7)
-    said = drive(cluster.address, types=[vars(given)])["before"]
+    said = drive(autoscaled.address, types=[vars(given)])["before"]
     assert [NodeType(**each) for each in said["types"]] == [given]
     assert place(said, "rust") == Startable(demand_of(TaskKind.EXECUTE, {"rust"}, TABLE), "own")
 
 
-def test_caps_shows_the_types_of_a_running_cluster_without_its_file(cluster, tmp_path):
-    command = [sys.executable, "-m", "peagen_ray", "caps", "--address", cluster.address, "--json"]
+def test_caps_shows_the_types_of_a_running_cluster_without_its_file(autoscaled, tmp_path):
+    command = [sys.executable, "-m", "peagen_ray", "caps", "--address", autoscaled.address, "--json"]
     environ = {**os.environ, "RAY_AUTH_MODE": "disabled"}
     done = subprocess.run(
         command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -155,28 +155,6 @@ def test_caps_shows_the_types_of_a_running_cluster_without_its_file(cluster, tmp
 
 
 # ---- nodes that leave ----------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def plain() -> Iterator[Any]:
-    """A cluster without an autoscaler: a head without CPUs, and nodes that the tests add."""
-    before = os.environ.get("RAY_TMPDIR")
-    with tempfile.TemporaryDirectory(prefix="pr", ignore_cleanup_errors=True) as folder:
-        os.environ["RAY_TMPDIR"] = folder
-        import ray
-        from ray.cluster_utils import Cluster as Running
-
-        running = Running()
-        try:
-            running.add_node(num_cpus=0, object_store_memory=80_000_000, include_dashboard=False)
-            ray.init(address=running.address, log_to_driver=False)
-            yield running
-        finally:
-            ray.shutdown()
-            running.shutdown()
-            os.environ.pop("RAY_TMPDIR")
-            if before is not None:
-                os.environ["RAY_TMPDIR"] = before
 
 
 def offered() -> list[Node]:
@@ -197,13 +175,13 @@ def until_nothing_is_offered() -> None:
         time.sleep(0.05)
 
 
-def test_a_node_that_is_drained_or_dead_offers_nothing(plain):
+def test_a_node_that_is_drained_or_dead_offers_nothing(connected):
     import ray
     from ray._private.worker import global_worker
     from ray.core.generated import autoscaler_pb2
 
     gate = ray.remote(num_cpus=0)(Gate).options(max_concurrency=2).remote()
-    node = plain.add_node(num_cpus=1, resources={"docker": 1000}, object_store_memory=80_000_000)
+    node = connected.add_node(num_cpus=1, resources={"docker": 1000}, object_store_memory=80_000_000)
     assert len(offered()) == 1
     busy = ray.remote(max_retries=0)(lambda gate: ray.get(gate.wait.remote())).options(
         resources={"docker": 1}
@@ -218,11 +196,12 @@ def test_a_node_that_is_drained_or_dead_offers_nothing(plain):
     gate.open.remote()
     ray.get(running, timeout=60)
 
-    other = plain.add_node(num_cpus=1, resources={"docker": 1000}, object_store_memory=80_000_000)
+    other = connected.add_node(num_cpus=1, resources={"docker": 1000}, object_store_memory=80_000_000)
     assert len(offered()) == 1
-    plain.remove_node(other)
+    connected.remove_node(other)
     until_nothing_is_offered()
     assert [row["Alive"] for row in ray.nodes() if row["NodeID"] == other.node_id] == [False]
+    connected.remove_node(node)
 
 
 class Gate:

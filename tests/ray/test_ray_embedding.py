@@ -88,11 +88,12 @@ def test_an_actor_evolves_a_program_with_its_clusters_workers(workspace: Path) -
         def go(self, path: str) -> tuple[int, str]:
             from peagen_ray.runtime.progress import Silent
 
-            result = peagen_ray.evolve(path, generations=1, seed=1, observer=Silent())
+            result = peagen_ray.evolve(path, generations=1, generation_size=4, seed=1, observer=Silent())
             return result.told, result.stopped
 
-    actor = ray.remote(num_cpus=0)(Driver).remote()
-    assert ray.get(actor.go.remote(str(workspace / "t.py")), timeout=200) == (10, "max_generations")
+    quick = {"env_vars": {"PEAGEN__EVALUATE__WINNER_S": "0.5"}}
+    actor = ray.remote(num_cpus=0, runtime_env=quick)(Driver).remote()
+    assert ray.get(actor.go.remote(str(workspace / "t.py")), timeout=200) == (4, "max_generations")
     names = [row["name"] for row in ray.util.list_named_actors(all_namespaces=True)]
     assert not [name for name in names if name.startswith("peagen.dispatcher")]
 

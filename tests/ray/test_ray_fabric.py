@@ -247,6 +247,7 @@ def _memory_mb() -> tuple[float, float]:
     return found["MemTotal"] - found["MemAvailable"], found["MemTotal"]
 
 
+@pytest.mark.nightly  # in every run the chaos test removes a node, and each task ends once all the same
 def test_the_task_of_a_removed_node_runs_on_another(fabric: Fabric, nodes: Any) -> None:
     tag = {"resources": {"doomed": 1_000_000}}
     with extra_node(nodes, **tag) as doomed:

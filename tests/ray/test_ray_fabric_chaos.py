@@ -35,11 +35,11 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(280)]
 CHAOS = HERE.parent / "chaos"
 SEEDS = int(os.environ.get("PEAGEN_CHAOS_SEEDS", "1"))
 MANY = "PEAGEN_CHAOS_SEEDS" in os.environ
-TASKS = 2_000 if MANY else 300
+TASKS = 2_000 if MANY else 200
 MAX_RETRY = 6
 WORKERS = (b"ray::ChaosDoer", b"ray::IDLE")
 VICTIMS = {"worker": 4, "dispatcher": 1, "queue": 1, "producer": 1, "node": 1}
-KILLS = 1_000 if MANY else 14
+KILLS = 1_000 if MANY else 10
 PRODUCERS_KILLED = 1 + MANY
 NODES_REMOVED = 1 + MANY
 

@@ -33,9 +33,12 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[RunRequest]:
 def test_a_file_is_evolved_from_a_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(embedding, "_on_ray", lambda: False)
+    monkeypatch.setenv("PEAGEN__EVALUATE__WINNER_S", "0.5")
     Path("t.py").write_text(SOURCE)
-    result = peagen_ray.evolve("t.py", generations=1, seed=1, output="best.py", observer=Silent())
-    assert result.told == 10
+    result = peagen_ray.evolve(
+        "t.py", generations=1, generation_size=4, seed=1, output="best.py", observer=Silent()
+    )
+    assert result.told == 4
     assert Path("best.py").read_text() == result.source
 
 

@@ -98,7 +98,7 @@ def test_a_replay_of_a_ledger_that_was_tampered_with_is_refused(after: Any) -> N
     assert "recorded" in done.stderr
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # test_llm_cli.py interrupts a run too; below, one is interrupted twice
 def test_an_interrupted_run_keeps_the_best_and_says_so_with_exit_code_0(workspace: Any) -> None:
     process = workspace.start(
         "evolve",
@@ -204,7 +204,7 @@ def test_a_whole_module_is_improved_through_the_workloads_call(
     assert summary["improved"]
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # test_hostile_targets.py gives every run a further program, test_evolve_cli.py the flag
 def test_a_run_may_start_from_several_programs(workspace: Any, small: None) -> None:
     faster = workspace.target.read_text().replace("result = result + [x]", "result.append(x)")
     (workspace.path / "faster.py").write_text(faster)

@@ -98,8 +98,8 @@ def assert_won(result: RunResult) -> bytes:
     return Path("winner.py").read_bytes()
 
 
-def test_windows_line_ends_stay_as_they_are(go: Go) -> None:
-    slow, fast = (text.replace("\n", "\r\n") for text in (SLOW, FAST))
+def test_windows_line_ends_and_tabs_stay_as_they_are(go: Go) -> None:
+    slow, fast = (text.replace("\n", "\r\n").replace("    ", "\t") for text in (SLOW, FAST))
     result = go(slow, fast)
     assert assert_won(result) == fast.encode()
     for event in read(result.paths.ledger):
@@ -111,23 +111,14 @@ def diff_lines(result: RunResult) -> list[str]:
     return [f"{line}\n" for line in result.paths.diff.read_bytes().decode().split("\n")[:-1]]
 
 
-def test_tabs_stay_as_they_are(go: Go) -> None:
-    slow, fast = (text.replace("    ", "\t") for text in (SLOW, FAST))
-    assert assert_won(go(slow, fast)) == fast.encode()
-
-
 def test_a_byte_order_mark_is_left_out(go: Go) -> None:
     assert assert_won(go("\ufeff" + SLOW, "\ufeff" + FAST)) == FAST.encode()
 
 
-def test_what_is_printed_at_import_harms_nobody(go: Go) -> None:
+def test_what_is_printed_at_import_harms_nobody_and_a_script_is_not_run_as_one(go: Go) -> None:
     noise = "import sys\nprint('hello ' * 1000)\nprint('\\x1b[2J', file=sys.stderr)\n"
-    assert_won(go(noise + SLOW, noise + FAST, None))
-
-
-def test_a_script_is_not_run_as_one(go: Go) -> None:
     guard = "\n\nif __name__ == '__main__':\n    raise SystemExit('it was run')\n"
-    assert_won(go(SLOW + guard, FAST + guard))
+    assert_won(go(noise + SLOW + guard, noise + FAST + guard, None))
 
 
 def test_a_cached_function_is_improved_as_it_is(go: Go) -> None:

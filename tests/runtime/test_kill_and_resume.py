@@ -25,7 +25,7 @@ def best(events: dict[int, Event]) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kills", [8, pytest.param(20, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.nightly)])
 def test_a_run_that_is_killed_at_random_moments_goes_on_with_nothing_lost(workspace: Any, kills: int) -> None:
     rng = random.Random(7)
     command = [

@@ -151,3 +151,4 @@ def test_ctrl_c_during_a_call_keeps_the_best_and_ends_at_once(workspace: Any) ->
         out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     assert json.loads(out)["stopped"] == "interrupted"
+    assert (workspace.runs()[0] / "summary.json").exists()

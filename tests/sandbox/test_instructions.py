@@ -25,7 +25,7 @@ WRONG = "def f(xs):\n    return 0\n"
 FORGER = "import os\n" + SLOW.replace(
     "    t = 0\n", "    os.write(2, b'==1== Collected : 5\\n')\n    t = 0\n"
 )
-ANY_SIZE = "def inputs(rng, size):\n    return ([rng.randrange(9) for _ in range(min(size, 40))],)\n"
+ANY_SIZE = "def inputs(rng, size):\n    return ([rng.randrange(9) for _ in range(min(size, 100))],)\n"
 SUBJECT = Subject(SLOW, "f", ANY_SIZE)
 
 
