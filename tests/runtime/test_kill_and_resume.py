@@ -26,7 +26,10 @@ def best(events: dict[int, Event]) -> float:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kills", [4, pytest.param(20, marks=pytest.mark.nightly)])
-def test_a_run_that_is_killed_at_random_moments_goes_on_with_nothing_lost(workspace: Any, kills: int) -> None:
+def test_a_run_that_is_killed_at_random_moments_goes_on_with_nothing_lost(
+    workspace: Any, kills: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEAGEN__EVOLVE__GENERATION_SIZE", "4")
     rng = random.Random(7)
     command = [
         "evolve",
@@ -37,7 +40,7 @@ def test_a_run_that_is_killed_at_random_moments_goes_on_with_nothing_lost(worksp
         "--entry-fn",
         "unique",
         "--generations",
-        "40",
+        "100",
     ]
     kept: dict[int, Event] = {}
     for kill in range(kills):
@@ -50,7 +53,7 @@ def test_a_run_that_is_killed_at_random_moments_goes_on_with_nothing_lost(worksp
         assert {n: now[n] for n in kept} == kept
         assert best(now) >= best(kept)
         kept = now
-    summary = workspace.evolve("--generations", str(len(kept) // 10 + 2), "--resume")
+    summary = workspace.evolve("--generations", str(len(kept) // 4 + 2), "--resume")
     final = told(ledger)
     assert {n: final[n] for n in kept} == kept
     asked = {event.n for event in read(ledger) if event.event is Kind.ASK}
