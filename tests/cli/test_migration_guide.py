@@ -46,6 +46,9 @@ def check(work: Path, out: str) -> None:
     assert '+provider = "stub"' in out
     steps = [json.loads(line) for line in out.splitlines() if line.startswith('{"run"')]
     assert [step["generations"] for step in steps] == [1, 2, 3, 4]
+    assert [step["candidates"] for step in steps] == [3, 6, 9, 12]
+    assert {step["stopped"] for step in steps} == {"max_generations"}
+    assert not list(work.glob("winner*"))
     assert len({step["run"] for step in steps}) == 1
     assert "tasks go to the workers of the queue redis" in out
     (stats,) = [json.loads(line) for line in out.splitlines() if line.startswith("{") and '"waiting"' in line]

@@ -151,7 +151,7 @@ def _read_until(process: subprocess.Popen[str], word: str, stream: str = "stderr
     pytest.fail(f"{word!r} never came: {seen}")
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # the guide to migration takes four steps, one after the other, in every run
 def test_a_step_is_one_generation_and_the_next_step_goes_on(workspace: Any, small: None) -> None:
     args = ("evolve", "step", "--sync", "--target-file", "slow.py", "--entry-fn", "unique")
     first = json.loads(workspace.run(*args, "--seed", "3").stdout)
@@ -162,10 +162,18 @@ def test_a_step_is_one_generation_and_the_next_step_goes_on(workspace: Any, smal
     assert not (workspace.path / "winner.py").exists()
 
 
+BEST = """def unique(xs: list[int]) -> list[int]:
+    first = dict.fromkeys(xs)
+    result = list(first)
+    return result
+"""
+
+
 @pytest.mark.slow
 def test_ordered_runs_of_one_seed_ask_the_same_first_questions_whatever_the_concurrency(
     workspace: Any,
 ) -> None:
+    workspace.target.write_text(BEST)  # with a winner there would be more to do, and no more questions
     for concurrency in ("1", "2"):
         workspace.evolve("--generations", "1", "--seed", "5", "--ordered", "--concurrency", concurrency)
     one, two = (
