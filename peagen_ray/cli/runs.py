@@ -83,7 +83,12 @@ def show(run: Run, as_json: Json = False) -> None:
 def verify(
     context: typer.Context,
     run: Run,
-    times: Annotated[int, typer.Option(min=1, max=100, help="How often to measure it.")] = 1,
+    times: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=100, help="How often to measure it.", show_default="1; 5 where scores are noisy"
+        ),
+    ] = None,
     seconds: Annotated[
         float | None,
         typer.Option(
@@ -96,7 +101,10 @@ def verify(
 ) -> None:
     """Measure the winner of a run again, in the sandbox, on inputs that nobody has seen.
 
-    Exit code 1: it is wrong, or no gain can be claimed, or an interval does not overlap with the others.
+    Where an evaluator scored, it evaluates the original and the winner again.
+
+    Exit code 1: it is wrong, or no gain can be claimed, or an interval does not overlap with the others, or a recorded
+    score is not reproduced.
 
     Example: peagen-ray runs verify last --times 3
     """
@@ -106,6 +114,12 @@ def verify(
     from peagen_ray.runtime.verifying import verify as measurements
 
     shared, record = state(context), _record(run)
+    if record.evaluator != "speed":
+        from peagen_ray.cli.rescored import verify_scores
+
+        verify_scores(shared, record, times, seconds, as_json=as_json)
+        return
+    times = times or 1
     console = people(stdout_is_json=as_json)
     if shared.dry_run:
         console.print(printable(f"would measure the winner of {record.paths.id} {times} times"))

@@ -32,6 +32,8 @@ _USER_INFO = re.compile(r"(?<=://)([^\s:@]*):\S*@")
 _QUERY = re.compile(r"(?i)([?&][^=&\s]*(?:key|token|password|secret)=)[^&\s]+")
 
 _PROVIDER: Final = ("task_queue", "provider")
+_EVALUATION: Final = ("evaluate", "requests")
+_EXECUTION: Final = ("fabric", "requests", "execute")
 _ISOLATION: Final = ("worker", "defaults", "isolation")
 
 
@@ -87,6 +89,7 @@ def load(
     asked = merge(layers)
     merged = merge([*layers, switch, _inline(asked, switch)])
     _follow_cluster(merged)
+    _follow_evaluation(merged)
     config = Config.model_validate(nest(merged))
     keys = (key for key, _ in flatten(config.model_dump(mode="json")))
     origin = {dotted(key): merged[key].origin if key in merged else "default" for key in keys}
@@ -123,6 +126,13 @@ def _follow_cluster(merged: Layer) -> None:
     address = merged.get(("fabric", "address"))
     if address is not None and address.value:
         merged.setdefault(_PROVIDER, replace(address, value="ray"))
+
+
+def _follow_evaluation(merged: Layer) -> None:
+    """What an evaluation asks a node for is what its task does, which is of the kind ``execute``."""
+    for path, setting in list(merged.items()):
+        if path[:-1] == _EVALUATION:
+            merged.setdefault((*_EXECUTION, path[-1]), setting)
 
 
 def _overridden(asked: Layer, merged: Layer) -> tuple[str, ...]:

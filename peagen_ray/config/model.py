@@ -15,6 +15,7 @@ from peagen_ray.config.values import (
     Edges,
     Endpoint,
     GpuShare,
+    Labels,
     LaxPath,
     Names,
     Paths,
@@ -145,6 +146,8 @@ class RequestTable(Table):
     """GPUs of such a task that has the tag gpu, whole ones or a share of one; by default one"""
     memory_mb: int | None = Field(default=None, ge=1)
     """memory that is reserved for such a task, MiB; none by default, which Ray does not reserve"""
+    tags: Labels = frozenset()
+    """tags that a node must offer for such a task, beside those of the task and its handler"""
 
 
 class RequestsTable(Table):
@@ -452,6 +455,8 @@ class EvaluateTable(Table):
     artifact_chars: int = Field(default=2000, ge=0)
     """of each of a program's artifacts, what the next prompt shows; 0 shows none"""
     held_out: HeldOutTable = HeldOutTable()
+    requests: RequestTable = RequestTable()
+    """what an evaluation asks a Ray node for: another name of [fabric.requests.execute], which goes before it"""
     metric: Literal["speed_ms", "instructions"] = "speed_ms"
     """what fitness is made from: CPU time, or instructions counted by callgrind"""
     winner_s: Positive = 12.0

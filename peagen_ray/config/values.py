@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
-from peagen_ray.task import Tags, check_tag
+from peagen_ray.task import Tags, check_tag, is_reserved
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|[smhd]))+")
@@ -128,6 +128,14 @@ def _rising(numbers: _Numbers) -> _Numbers:
     return numbers
 
 
+def _not_reserved(tags: frozenset[str]) -> frozenset[str]:
+    reserved = sorted(filter(is_reserved, tags))
+    if reserved:
+        msg = f"{', '.join(reserved)}: what a handler itself needs is asked for without being named"
+        raise ValueError(msg)
+    return tags
+
+
 def _split(value: object) -> object:
     """A comma separated string, or any list of strings, as a tuple of strings."""
     if isinstance(value, str):
@@ -151,6 +159,9 @@ Duration = Annotated[
 
 Caps = Annotated[Tags, BeforeValidator(_split), Field(min_length=1, strict=False)]
 """Capability tags, as a list or as one comma separated string."""
+
+Labels = Annotated[Tags, BeforeValidator(_split), AfterValidator(_not_reserved), Field(strict=False)]
+"""Capability tags of software and the like, as a list or as one comma separated string."""
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_split)]
 """Names, as a list or as one comma separated string."""

@@ -231,6 +231,8 @@ class Cluster:
 class Placement:
     """Says where tasks fit in one picture of a cluster.
 
+    Tags that ``[fabric.requests]`` names for a kind are needed by all its tasks.
+
     What was found for a kind of task and a set of tags is kept, so that the first such question costs the
     number of different nodes, and every further one O(1). Used by one thread at a time.
 
@@ -285,6 +287,8 @@ class Placement:
         return self._places[kind, tags]
 
     def _find(self, kind: TaskKind, tags: frozenset[str]) -> tuple[Place, ...]:
+        request: RequestTable = getattr(self._table.requests, kind)
+        tags |= request.tags
         demands = [demand_of(kind, plain, self._table) for plain in choices(tags)]
         live: Counter[Demand] = Counter()
         for one, count in self._live:

@@ -155,23 +155,56 @@ def _made(
     if table.evaluator == "pytest" and target.absolute().is_relative_to(root):
         # Tests import the program by its name, and would find the original.
         options["place"] = str(target.absolute().parent.relative_to(root))
+    return _bounded(config, table.evaluator, options, pack(root, table.files, hidden), names[0], names)
+
+
+def kept_evaluation(facts: Mapping[str, Any], bundle: Path, config: Config) -> Evaluation:
+    """The evaluator that judged a run's candidates, as it was.
+
+    Args:
+        facts: what the run's record keeps of it, see :meth:`Evaluation.facts`.
+        bundle: where its files are kept.
+        config: the configuration of the run.
+
+    Raises:
+        UsageError: its files are gone, or are others.
+    """
+    try:
+        content = bundle.read_bytes()
+    except OSError as error:
+        raise UsageError(
+            f"the evaluator's files cannot be read: {error.strerror}",
+            subject=str(bundle),
+            hint="they are kept in the run's directory: bring it here as a whole",
+        ) from error
+    names = tuple(facts["names"])
+    kept = _bounded(config, facts["evaluator"], facts["options"], content, facts["main"], names)
+    if kept.digest != facts["digest"]:
+        raise UsageError("are not the evaluator's files that the run began with", subject=str(bundle))
+    return replace(kept, repeats=facts["repeats"])
+
+
+def _bounded(
+    config: Config,
+    evaluator: str,
+    options: Mapping[str, Any],
+    content: bytes,
+    main: str,
+    names: tuple[str, ...],
+) -> Evaluation:
+    """An evaluation that may use what the configuration says."""
+    table = config.evaluate
+    limits = GuestLimits(
+        wall_s=table.timeout_s,
+        cpu_s=table.timeout_s * _CPUS,
+        memory_mb=table.memory_mb,
+        output_kb=config.execute.output_kb,
+        scratch_mb=table.scratch_mb,
+        processes=config.execute.processes,
+    )
+    profile = Profile.GPU if config.evolve.backend == "gpu" else Profile(table.profile)
     return Evaluation(
-        table.evaluator,
-        options,
-        pack(root, table.files, hidden),
-        names[0],
-        names,
-        table.timeout_s,
-        table.repeats,
-        Profile.GPU if config.evolve.backend == "gpu" else Profile(table.profile),
-        GuestLimits(
-            wall_s=table.timeout_s,
-            cpu_s=table.timeout_s * _CPUS,
-            memory_mb=table.memory_mb,
-            output_kb=config.execute.output_kb,
-            scratch_mb=table.scratch_mb,
-            processes=config.execute.processes,
-        ),
+        evaluator, options, content, main, names, table.timeout_s, table.repeats, profile, limits
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from peagen_ray.config.model import Config
 from peagen_ray.errors import UsageError
+from peagen_ray.runtime.evaluation import SPEED
 from peagen_ray.runtime.finish import FAMILIES, PRECISION
 from peagen_ray.runtime.local import LocalFabric
 from peagen_ray.runtime.offering import offering
@@ -69,23 +70,9 @@ def verify(
         WorkloadError: the recorded inputs cannot be made here.
         SandboxUnavailable: the recorded sandbox is not to be had here.
     """
-    _check(record)
-    config = _config(record, here)
-    request = RunRequest(config, Path(record.meta["subject"]["path"]))
-    tasks = TaskMaker(
-        run_id=f"{record.paths.id}/verify/{secrets.token_hex(8)}",
-        subject=Subject(**record.meta["subject"]),
-        reference=None,
-        limits=request.limits(),
-        sandbox=config.evolve.backend,
-        profile=config.execute.profile,
-        container=request.container(),
-        mutator=record.meta["mutator"],
-        temperature=config.mutate.temperature,
-        goal=config.evolve.goal,
-        metric=config.evaluate.metric,
-        prepared={"seed": record.meta["seed"], "known": record.meta["reference"]},
-    )
+    check(record)
+    config = config_of(record, here)
+    tasks = tasks_of(record, config)
     keep = (Path.cwd(), record.paths.root.resolve())
     with LocalFabric(config, 1, keep, offering(config)) as fabric:
         for number in range(times):
@@ -102,7 +89,26 @@ def verify(
             yield _measured(result_data(fabric.wait(executed["evaluate"])))
 
 
-def _check(record: RunRecord) -> None:
+def tasks_of(record: RunRecord, config: Config) -> TaskMaker:
+    """Makes a verification's tasks about the recorded program, under ids of its own."""
+    request = RunRequest(config, Path(record.meta["subject"]["path"]))
+    return TaskMaker(
+        run_id=f"{record.paths.id}/verify/{secrets.token_hex(8)}",
+        subject=Subject(**record.meta["subject"]),
+        reference=None,
+        limits=request.limits(),
+        sandbox=config.evolve.backend,
+        profile=config.execute.profile,
+        container=request.container(),
+        mutator=record.meta["mutator"],
+        temperature=config.mutate.temperature,
+        goal=config.evolve.goal,
+        metric=config.evaluate.metric,
+        prepared={"seed": record.meta["seed"], "known": record.meta["reference"]},
+    )
+
+
+def check(record: RunRecord) -> None:
     """Raises UsageError where there is no winner."""
     if record.state is State.RUNNING:
         raise UsageError("is running", subject=record.paths.id, hint="verify it when it has ended")
@@ -112,16 +118,12 @@ def _check(record: RunRecord) -> None:
             subject=record.paths.id,
             hint=f"bring it to its end: peagen-ray evolve run --resume --run {record.paths.id}",
         )
-    if record.evaluator != "speed":
-        raise UsageError(
-            f"was scored by the evaluator {record.evaluator}, which verify does not ask: it measures speed",
-            subject=record.paths.id,
-        )
     if not record.winner or record.gain is None:
-        raise UsageError("found no faster program: there is nothing to verify", subject=record.paths.id)
+        better = "faster" if record.evaluator == SPEED else "better"
+        raise UsageError(f"found no {better} program: there is nothing to verify", subject=record.paths.id)
 
 
-def _config(record: RunRecord, here: Config) -> Config:
+def config_of(record: RunRecord, here: Config) -> Config:
     """The recorded configuration, with what a machine decides for itself from the one that holds here."""
     recorded = Config.model_validate_json(json.dumps(record.meta["config"]))
     table, own = recorded.execute, here.execute

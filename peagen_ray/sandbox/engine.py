@@ -18,6 +18,9 @@ from peagen_ray.errors import SandboxError, SandboxUnavailable
 _KNOWN: Final = ("docker", "podman")
 _INSTALL: Final = "apt-get install podman runc, or start the Docker daemon"
 _PATIENCE: Final = 60.0
+_UNKNOWN: Final = ("no such image", "image not known", "not found")
+"""What Docker, Podman and nerdctl say of an image that is not there."""
+
 _PREFIX: Final = "peagen"
 _NAME = re.compile(rf"{_PREFIX}-([0-9a-f]+)-([0-9]+)-([0-9]+)-[0-9a-f]+")
 
@@ -94,10 +97,12 @@ class Engine:
                 raise
 
     def demand_image(self, image: str) -> None:
-        """Raise SandboxError if the image is not there; says how to get it."""
+        """Raise SandboxError if the image is not there, and say how to get it, or if the engine cannot tell."""
         try:
             self.ask("image", "inspect", "--format", "{{.Id}}", image)
         except SandboxError as error:
+            if not any(words in str(error).lower() for words in _UNKNOWN):
+                raise
             raise SandboxUnavailable(
                 "there is no such image here, and none is pulled while candidates run",
                 subject=f"image {image}",

@@ -104,6 +104,16 @@ def test_tables_of_the_file_and_of_the_environment_are_joined(loading: Load) -> 
     assert loaded.origin["evolve.stop.no_improve"] == "env PEAGEN__EVOLVE"
 
 
+def test_what_an_evaluation_requests_is_what_its_task_does_unless_that_says_so_itself(loading: Load) -> None:
+    text = "[evaluate.requests]\ncpus = 2\ntags = ['licence']\n[fabric.requests.execute]\ncpus = 4\n"
+    loaded = loading(text, PEAGEN__EVALUATE__REQUESTS__MEMORY_MB="300")
+    asked = loaded.config.fabric.requests.execute
+    assert (asked.cpus, asked.memory_mb, asked.tags) == (4, 300, {"licence"})
+    assert loaded.origin["fabric.requests.execute.tags"].endswith(":3")
+    with pytest.raises(ConfigError, match=r"num_cpus.*cpus"):
+        loading("[evaluate.requests]\nnum_cpus = 2\n")
+
+
 def test_an_option_gives_way_to_a_table_of_its_name_and_back(loading: Load) -> None:
     text = "[selector.s]\nx = 1\n[selector.s.y]\nz = 1\n"
     loaded = loading(text, PEAGEN__SELECTOR__S__X__DEEP="2", PEAGEN__SELECTOR__S__Y="3")

@@ -59,7 +59,7 @@ DEFAULTS = {
         "kill_after": 10.0,
         "consumable": {"llm": 16},
         "requests": {
-            kind: {"cpus": None, "gpus": None, "memory_mb": None}
+            kind: {"cpus": None, "gpus": None, "memory_mb": None, "tags": []}
             for kind in ("render", "mutate", "execute", "evaluate")
         },
     },
@@ -147,6 +147,7 @@ DEFAULTS = {
         "objectives": [],
         "artifact_chars": 2000,
         "held_out": {"file": None, "files": []},
+        "requests": {"cpus": None, "gpus": None, "memory_mb": None, "tags": []},
         "metric": "speed_ms",
         "winner_s": 12.0,
     },
@@ -270,6 +271,7 @@ def test_lists_are_understood_as_lists() -> None:
         ("fabric.requests.execute.gpus", float("nan")),
         ("fabric.requests.execute.cpus", -1),
         ("fabric.requests.execute.memory_mb", 0),
+        ("fabric.requests.execute.tags", ["licence", "gpu"]),
         ("fabric.requests.sleep.cpus", 1),
         ("mutate.temperature", 2.1),
         ("mutate.temperature", float("nan")),

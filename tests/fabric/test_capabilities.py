@@ -71,6 +71,16 @@ def test_a_kind_of_task_may_ask_for_other_amounts():
     assert demand_of(TaskKind.RENDER, ["cpu"], fabric) == Demand(1)
 
 
+def test_a_kind_of_task_may_need_further_tags_of_its_node():
+    fabric = table(requests={"execute": {"tags": ["licence", "gcc12/13"]}}, consumable={"licence": 2})
+    nodes = [node("plain", CPU=2), node("able", CPU=2, licence=2, gcc13=PLENTY)]
+    asked = Demand(1, custom=(("gcc13", A_TRACE), ("licence", 1.0)))
+    assert placed("cpu", nodes=nodes, fabric=fabric) == Live(asked)
+    assert placed("cpu", nodes=nodes[:1], fabric=fabric) == Missing(("gcc12/13", "licence"), "plain")
+    other = Placement(Cluster((nodes[0],)), fabric).place(TaskKind.MUTATE, frozenset({"cpu"}))
+    assert other == Live(Demand(1)), "other kinds of task do not need them"
+
+
 def test_alternatives_are_choices_the_newest_first():
     assert choices(["gpu", "cuda11/12"]) == [{"gpu", "cuda12"}, {"gpu", "cuda11"}]
     assert choices([]) == [frozenset()]

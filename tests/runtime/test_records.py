@@ -261,7 +261,7 @@ def test_a_run_that_an_evaluator_scored_has_scores_and_no_gain(
     assert run(["runs", "compare", low.id, high.id]) == 0
     assert f"{high.id} has the winner with the higher score" in capsys.readouterr().out
     assert run(["runs", "verify", low.id]) == 2
-    assert "scored by the evaluator module" in capsys.readouterr().err
+    assert "does not say how its candidates were judged" in capsys.readouterr().err
 
 
 def test_intervals_overlap_where_all_have_a_value_in_common() -> None:

@@ -167,6 +167,12 @@ def test_an_engine_may_be_any_command_with_options(tmp_path: Path) -> None:
             Engine.find(absent)
 
 
+def test_an_engine_that_cannot_tell_whether_there_is_an_image_says_why() -> None:
+    engine = Engine(("sh", "-c", "echo 'database is locked' >&2; exit 125"))
+    with pytest.raises(SandboxError, match="database is locked"):
+        engine.demand_image("python:3")
+
+
 def test_an_image_that_is_not_there_is_told_with_the_way_to_get_it(
     launcher: Launcher, container: Container
 ) -> None:
