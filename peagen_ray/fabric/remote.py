@@ -81,6 +81,7 @@ class Warmth(NamedTuple):
         idle: those of them that stand ready.
         launched: how many it has started so far.
         gone_in: seconds after which those that stand ready will have left.
+        left_idle: how many have left so far because nobody took them.
     """
 
     node: str
@@ -89,6 +90,7 @@ class Warmth(NamedTuple):
     idle: int
     launched: int
     gone_in: float
+    left_idle: int = 0
 
 
 def runner(setup: bytes, handler: str, offered: frozenset[str]) -> Callable[[bytes], bytes]:
@@ -194,7 +196,8 @@ class Place:
         """What there is to say of the one-shot processes."""
         counts = self._pool.counts
         gone_in = 0.0 if counts.gone_at is None else max(0.0, counts.gone_at - time.time())
-        return Warmth(self._node, os.getpid(), counts.live, counts.idle, counts.launched, gone_in)
+        said = counts.live, counts.idle, counts.launched, gone_in, counts.left_idle
+        return Warmth(self._node, os.getpid(), *said)
 
     def close(self) -> None:
         """End the fork server and all that it started."""
