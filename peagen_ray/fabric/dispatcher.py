@@ -163,6 +163,10 @@ class Dispatcher:
         """A task runs; told by the worker that runs it."""
         self._inbox.put(partial(self._planner.started, token))
 
+    def heard(self, warmth: Warmth) -> None:
+        """A node's worker has said how its one-shot processes stand."""
+        self._inbox.put(lambda: self._pools.heard(warmth, time.monotonic()))
+
     def status(self) -> DispatcherStatus:
         """What it is at, as of its last turn."""
         live, idle, launched = self._pools.sums()
