@@ -212,7 +212,7 @@ class Place:
         self._stack.close()
 
     def _left_idle(self) -> None:
-        """No Result may come to say that nobody took a process: its dispatcher is told at once, by the pool's thread."""
+        """Tell the dispatcher at once that nobody took a process, from the pool's thread: no Result may come after."""
         try:
             self._told.warmth(self.dispatcher, self.warmth())
         except Exception as error:  # noqa: BLE001 - the pool has to go on

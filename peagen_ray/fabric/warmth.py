@@ -28,7 +28,9 @@ class Pools:
     def heard(self, warmth: Warmth, now: float) -> None:
         """A worker has said how it stands."""
         launched, left_idle = self._forgotten.pop((warmth.node, warmth.worker), (0, 0))
-        if warmth.launched >= launched:  # it lives after all and counts on, rather than another of its process id
+        if (
+            warmth.launched >= launched
+        ):  # it lives after all and counts on, rather than another of its process id
             self._launched_before -= launched
             self._left_idle_before -= left_idle
         self._said[warmth.node, warmth.worker] = warmth, now

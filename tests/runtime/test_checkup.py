@@ -196,11 +196,15 @@ def test_clocks_of_nodes_that_differ_are_named_and_so_are_nodes_that_were_not_co
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(checkup, "_queue", lambda _: iter(()))
-    assert on_nodes(monkeypatch, {"a": 0.1, "b": -0.2, "c": 0.0}) == {Verdict.OK: "within 2 s of that of 3 nodes"}
+    assert on_nodes(monkeypatch, {"a": 0.1, "b": -0.2, "c": 0.0}) == {
+        Verdict.OK: "within 2 s of that of 3 nodes"
+    }
     said = on_nodes(monkeypatch, {"a": 0.1, "b": -7.3, "c": 0.0})
     assert said == {
         Verdict.OK: "within 2 s of that of 2 nodes",
         Verdict.LOOK: "that of node b is 7.3 s behind this machine's",
     }
-    assert on_nodes(monkeypatch, {"a": 0.1})[Verdict.LOOK].startswith("not compared with that of b, c: no answer")
+    assert on_nodes(monkeypatch, {"a": 0.1})[Verdict.LOOK].startswith(
+        "not compared with that of b, c: no answer"
+    )
     assert "not compared" in one("clock").found
