@@ -187,9 +187,9 @@ class Broker:
             case Fail(claim, result):
                 accepted = queue.fail(claim, result) is not None
                 self._keep(claim, result, accepted=accepted)
-                return partial(planner.settled, [claim.token], [accepted])
+                return partial(planner.settled, [claim.key], [accepted])
             case GiveBack(claim, delay):
-                return partial(planner.settled, [claim.token], [queue.give_back(claim, delay)])
+                return partial(planner.settled, [claim.key], [queue.give_back(claim, delay)])
 
     def _lost(self, error: Exception) -> None:
         if not self._stopped.is_set():
@@ -267,4 +267,4 @@ def gathered(told: Iterable[Telling]) -> list[Telling]:
 
 
 def _tokens(claims: Iterable[Claim]) -> list[str]:
-    return [claim.token for claim in claims]
+    return [claim.key for claim in claims]

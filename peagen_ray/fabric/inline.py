@@ -165,7 +165,7 @@ class InlineWorker:
         self._contact = Contact(on_broker, _BROKER_PAUSE)
         lock = threading.RLock()
         self._changed = threading.Condition(lock)
-        self._held: dict[tuple[str, str], Held] = {}
+        self._held: dict[str, Held] = {}
         self._waiters = tuple(each.handler for each in self._handlers if self._is_waiter(each.handler))
         self._waiting_tags = self._tags_of_waiters()
         self._computing = Slots(concurrency, lock, waits=False)
@@ -321,7 +321,7 @@ class InlineWorker:
 
     def _hold(self, claim: Claim, slots: Slots) -> Held:
         """Take note of a claim; the lock is held."""
-        if (key := _key(claim)) not in self._held:
+        if (key := claim.key) not in self._held:
             slots.held += 1
             self._held[key] = Held(claim, Interrupt(), slots)
         return self._held[key]
@@ -349,7 +349,7 @@ class InlineWorker:
     def _do(self, claim: Claim, *, given_back: bool = False) -> None:
         """Run a claimed task, or give it back, and tell the queue; no failure of a task leaves this method."""
         with self._changed:
-            held = self._held.get(_key(claim)) or self._hold(claim, self._computing)
+            held = self._held.get(claim.key) or self._hold(claim, self._computing)
         ended = Ended.LOST
         try:
             if given_back or self._stopping.is_set():
@@ -362,7 +362,7 @@ class InlineWorker:
         finally:
             with self._changed:
                 self._counts[ended] += 1
-                self._held.pop(_key(claim), None)
+                self._held.pop(claim.key, None)
                 held.slots.held -= 1
                 self._idle_since = time.monotonic()
                 self._changed.notify_all()
@@ -438,11 +438,6 @@ class InlineWorker:
                 for each, kept in zip(held, ours, strict=True):
                     if not kept:
                         each.interrupt.fire()
-
-
-def _key(claim: Claim) -> tuple[str, str]:
-    """What tells a claim from every other: a token may be that of an entry in another lane, too."""
-    return claim.task.id, claim.token
 
 
 _ENDED: Final = {Status.OK: Ended.DONE, Status.ERROR: Ended.FAILED, Status.SKIP: Ended.SKIPPED}

@@ -170,7 +170,7 @@ class Planner:
         empty = True
         for claim in claims:
             empty = False
-            if claim.token not in self._held:
+            if claim.key not in self._held:
                 self._take(claim)
         if empty and asked and not asked.wait:
             self._claim_at = self._clock() + _CLAIM_PAUSE
@@ -315,18 +315,18 @@ class Planner:
 
     def _take(self, claim: Claim) -> None:
         task = claim.task.model_copy(update={"attempts": claim.task.attempts + 1})
-        held = self._held[claim.token] = _Held(claim, task)
+        held = self._held[claim.key] = _Held(claim, task)
         if self._stopping:
-            self._settle(claim.token, held, GiveBack(claim))
+            self._settle(claim.key, held, GiveBack(claim))
             return
         match self._router.route(claim.task):
             case Route() as route:
-                self._submit(claim.token, held, route)
+                self._submit(claim.key, held, route)
             case Stuck() as stuck:
                 self._report(stuck)
-                self._settle(claim.token, held, Fail(claim, _skip(task, stuck)))
+                self._settle(claim.key, held, Fail(claim, _skip(task, stuck)))
             case Refused(result):
-                self._settle(claim.token, held, Fail(claim, result))
+                self._settle(claim.key, held, Fail(claim, result))
 
     def _submit(self, token: str, held: _Held, route: Route) -> None:
         now = self._clock()

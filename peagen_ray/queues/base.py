@@ -429,15 +429,15 @@ class _Popped:
                 meant = next(iter(claims))
             claim = claims.get(meant)
             if claim is not None:
-                self._used[claim.token] = task_id, meant
+                self._used[claim.key] = task_id, meant
             if len(self._used) > _USED_CLAIMS:
                 self._forget(*self._used.popitem(last=False))
             return claim
 
-    def _forget(self, token: str, where: tuple[str, int]) -> None:
+    def _forget(self, key: str, where: tuple[str, int]) -> None:
         task_id, thread = where
         claims = self._claims.get(task_id, {})
-        if thread in claims and claims[thread].token == token:
+        if thread in claims and claims[thread].key == key:
             del claims[thread]
         if not claims:
             self._claims.pop(task_id, None)

@@ -45,7 +45,8 @@ class Claim:
 
     Attributes:
         task: the task, this run counted in its ``attempts`` once it has begun.
-        token: fences every later word about the claim; never given twice.
+        token: fences every later word about the claim; never given twice for one task, but maybe to several, in
+            different lanes.
         lease_until: when the queue may give the task to another worker, by the queue's clock, unless
             the lease is renewed; seconds since the epoch.
     """
@@ -53,6 +54,11 @@ class Claim:
     task: Task
     token: str
     lease_until: float
+
+    @property
+    def key(self) -> str:
+        """What tells this claim from every other."""
+        return f"{self.task.id} {self.token}"
 
 
 @dataclass(frozen=True)

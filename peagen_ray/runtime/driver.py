@@ -120,6 +120,7 @@ class Driver:
                 self._ask()
                 if self._engine.done or self._stuck():
                     break
+                self._settle_recording()  # now, while candidates run, and not when the next question waits for it
                 results, cursor = self._news(cursor)
                 received = [self._receive(result) for result in results]
                 self._mind_the_lull(over=any(received) or self._watch.control.paused)
@@ -175,10 +176,13 @@ class Driver:
     def _record(self, leases: Sequence[Event] = ()) -> None:
         events = [*self._engine.take_events(), *leases]
         if events:
-            if self._consultant is not None:
-                self._consultant.sync()
+            self._settle_recording()
             self._ledger.append(events)
         self._watch.news(self._engine.take_news())
+
+    def _settle_recording(self) -> None:
+        if self._consultant is not None:
+            self._consultant.sync()
 
     def _ask(self) -> None:
         """Send off as many questions as may be on their way; each is on disk before it leaves."""

@@ -133,23 +133,23 @@ class Desk:
         match self.pending.pop(number):
             case ClaimTasks(offered, limit):
                 claims = self.queue.claim(offered, "desk", limit, begin=False)
-                self.claimed |= {claim.token for claim in claims} if answer else set()
+                self.claimed |= {claim.key for claim in claims} if answer else set()
                 self.planner.claimed(claims if answer else [])
             case Begin(claims):
                 self.renewed(claims, [self.queue.begin(claim) is not None for claim in claims], answer=answer)
             case Extend(claims):
                 self.renewed(claims, [self.queue.extend(claim) for claim in claims], answer=answer)
             case Complete(done):
-                ended = [(each.claim.token, self.queue.complete(*each)) for each in done]
+                ended = [(each.claim.key, self.queue.complete(*each)) for each in done]
                 self.settled(ended, answer=answer)
             case Fail(claim, outcome):
-                self.settled([(claim.token, self.queue.fail(claim, outcome) is not None)], answer=answer)
+                self.settled([(claim.key, self.queue.fail(claim, outcome) is not None)], answer=answer)
             case GiveBack(claim, delay):
-                self.settled([(claim.token, self.queue.give_back(claim, delay))], answer=answer)
+                self.settled([(claim.key, self.queue.give_back(claim, delay))], answer=answer)
 
     def renewed(self, claims, kept: list[bool], *, answer: bool) -> None:
         if answer:
-            self.planner.renewed([claim.token for claim in claims], kept)
+            self.planner.renewed([claim.key for claim in claims], kept)
 
     def settled(self, ended: list[tuple[str, bool]], *, answer: bool) -> None:
         for token, accepted in ended:

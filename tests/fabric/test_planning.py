@@ -28,7 +28,7 @@ from peagen_ray.fabric.capabilities import A_TRACE, Cluster, Node, Placement
 from peagen_ray.fabric.inline import Ended
 from peagen_ray.fabric.planning import BATCH
 from peagen_ray.queues.memory import MemoryQueue
-from peagen_ray.queues.model import FROM_START, State
+from peagen_ray.queues.model import FROM_START, Claim, State
 from peagen_ray.task import TaskKind
 
 
@@ -75,6 +75,13 @@ def test_tasks_are_claimed_up_to_max_parallel_and_submitted_with_their_resources
     assert submit.route.demand.options() == {"num_cpus": 1, "num_gpus": 0, "resources": {}}
     assert submit.task.attempts == 1
     assert queue.pending_count() == 6
+
+
+def test_claims_of_several_lanes_may_have_one_token(desk):
+    first, second = task(), task()
+    desk.decide()
+    desk.planner.claimed([Claim(each, "1700000000000-0", 1e12) for each in (first, second)])
+    assert {submit.task.id for submit in of(Submit, desk.decide())} == {first.id, second.id}
 
 
 def test_one_order_to_claim_is_out_at_a_time(desk):
@@ -407,7 +414,7 @@ def test_while_the_broker_is_away_what_ran_is_kept_and_told_when_it_is_back(queu
     desk.planner.broker_found()
     acts = desk.decide()
     assert len(of(Complete, acts)) == len(of(Fail, acts)) == len(of(Begin, acts)) == 1
-    assert {claim.token for act in of(Extend, acts) for claim in act.claims} == {third, fourth}
+    assert {claim.key for act in of(Extend, acts) for claim in act.claims} == {third, fourth}
     while desk.pending:
         desk.act()
     for _ in range(5):
