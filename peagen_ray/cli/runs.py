@@ -192,12 +192,10 @@ def _words(record: RunRecord) -> Iterator[str]:
     scored = record.evaluator != "speed"
     inputs = f", inputs from {meta['subject']['workload_path'] or 'its type hints'}"
     yield f"target: {record.target}{'' if scored else inputs}"
-    size = config["evolve"]["generation_size"]
+    size = f"generation{'' if record.generations == 1 else 's'} of {config['evolve']['generation_size']}"
     outcomes = ", ".join(f"{number} {outcome}" for outcome, number in sorted(record.outcomes.items()))
-    yield (
-        f"candidates: {record.told} in {record.generations} generation{'' if record.generations == 1 else 's'} of {size}"
-        + (f": {outcomes}" if outcomes else "")
-    )
+    found = f": {outcomes}" if outcomes else ""
+    yield f"candidates: {record.told} in {record.generations} {size}{found}"
     yield _outcome(record)
     if scored:
         file = config["evaluate"].get("file")
