@@ -8,11 +8,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from peagen_ray.errors import AmbiguousHandler, Unservable
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.task import Result, Task, TaskKind, is_reserved, missing_tags
+
+_PRINTED: Final = 4_000
+"""Characters that are kept of what a candidate printed, of each of the two."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,30 @@ class Confinement:
         return cls(**{**fields, **lists})
 
 
+@dataclass
+class Guests:
+    """What the guests of a task have come to: filled in as they end, and told with its Result.
+
+    Attributes:
+        cpu_s: seconds of CPU that they have used, all together.
+        stdout: the end of what the candidate's own guest printed, the last one that printed anything.
+        stderr: the same of what it printed to standard error.
+    """
+
+    cpu_s: float = 0.0
+    stdout: str = ""
+    stderr: str = ""
+
+    def printed(self, stdout: str, stderr: str) -> None:
+        """A candidate's guest has ended, and has printed that."""
+        if stdout.strip() or stderr.strip():
+            self.stdout, self.stderr = stdout[-_PRINTED:], stderr[-_PRINTED:]
+
+    def to_data(self) -> dict[str, Any]:
+        """The form in which it travels in a Result; empty where there is nothing to tell."""
+        return {name: value for name, value in vars(self).items() if value}
+
+
 def _uninterrupted(_: Callable[[], object]) -> AbstractContextManager[None]:
     return nullcontext()
 
@@ -68,6 +95,7 @@ class HandlerContext:
         gpus: the GPUs that this task may use, by index or UUID; None is no restriction.
         on_interrupt: within the block of what it returns, the function that it was given is called, from another
             thread, when nobody wants the task's outcome any more. A process of the task's own is killed instead.
+        guests: what the task's guests have come to.
     """
 
     scratch: Path
@@ -80,6 +108,7 @@ class HandlerContext:
     environment: Mapping[str, str] = field(default_factory=dict)
     gpus: tuple[str, ...] | None = None
     on_interrupt: Callable[[Callable[[], object]], AbstractContextManager[None]] = _uninterrupted
+    guests: Guests = field(default_factory=Guests)
 
 
 _CONTEXT: ContextVar[HandlerContext] = ContextVar("peagen_handler_context")
@@ -88,6 +117,12 @@ _CONTEXT: ContextVar[HandlerContext] = ContextVar("peagen_handler_context")
 def current() -> HandlerContext:
     """The context of the task that is being handled; LookupError outside one."""
     return _CONTEXT.get()
+
+
+def guests() -> Guests:
+    """Those of the task that is being handled; nobody's outside one."""
+    context = _CONTEXT.get(None)
+    return context.guests if context else Guests()
 
 
 @contextmanager

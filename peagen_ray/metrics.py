@@ -71,7 +71,9 @@ CATALOGUE: Final = (
     ),
     Metric("llm_latency_seconds", Type.HISTOGRAM, ("backend",), "seconds from a call to its whole answer"),
     Metric("evo_cost_usd_total", Type.COUNTER, ("backend",), "US dollars that a run was charged for calls"),
-    Metric("evo_cpu_seconds_total", Type.COUNTER, ("handler",), "CPU seconds that one-shot processes used"),
+    Metric(
+        "evo_cpu_seconds_total", Type.COUNTER, ("handler",), "CPU seconds of one-shot processes and guests"
+    ),
     Metric(
         "evo_gpu_seconds_total",
         Type.COUNTER,
@@ -166,7 +168,7 @@ class Meter:
         self._made["worker_task_total"].labels(handler, status).inc()
         self._made["handler_duration_seconds"].labels(handler, status).observe(usage["wall_s"])
         self._made["worker_runtime_seconds"].observe(usage["wall_s"])
-        self._made["evo_cpu_seconds_total"].labels(handler).inc(usage["cpu_s"])
+        self._made["evo_cpu_seconds_total"].labels(handler).inc(usage["cpu_s"] + usage["guests_s"])
         self._made["evo_gpu_seconds_total"].labels(handler).inc(usage["gpu_s"])
         ended = "timeout" if reason == "timeout" else "success" if result.status is Status.OK else "error"
         self._made["worker_exit_reason_total"].labels(ended).inc()
@@ -312,10 +314,11 @@ def _stream(lane: str) -> str:
 
 
 def _usage(result: Result) -> dict[str, float]:
-    """Seconds, as the runner stamped them; 0 where nothing ran."""
-    said = result.data.get("usage")
+    """Seconds, as the runner stamped them, and as its guests used them; 0 where nothing ran."""
+    said, guests = (result.data.get(name) for name in ("usage", "guests"))
     said = said if isinstance(said, Mapping) else {}
     found = {name: said.get(name) for name in ("wall_s", "cpu_s", "gpu_s")}
+    found["guests_s"] = guests.get("cpu_s") if isinstance(guests, Mapping) else 0.0
     return {
         name: float(value) if isinstance(value, int | float) and value >= 0 else 0.0
         for name, value in found.items()

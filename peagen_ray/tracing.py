@@ -7,6 +7,7 @@ whatever machine; one-shot processes are not asked for anything. Needs the extra
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -52,8 +53,7 @@ class Tracer(AbstractContextManager["Tracer"]):
             raise _missing() from error
         resource = Resource.create({"service.name": SERVICE, "service.version": __version__})
         self._provider = TracerProvider(ParentBased(TraceIdRatioBased(share)), resource)
-        told: Any = _SaidOnce(exporter)
-        processor = BatchSpanProcessor(told, schedule_delay_millis=_EVERY_MS)
+        processor = BatchSpanProcessor(exporter, schedule_delay_millis=_EVERY_MS)
         self._provider.add_span_processor(processor)
         self._tracer = self._provider.get_tracer(SERVICE, __version__)
         self._open: dict[tuple[int, int], Any] = {}
@@ -124,12 +124,23 @@ class Tracer(AbstractContextManager["Tracer"]):
         self.close()
 
 
-class _SaidOnce:
-    """An exporter of whose troubles one line is logged, and not one for each attempt."""
+_away: set[str] = set()
+"""Collectors that take nothing at the moment: a process may have several tracers that send to one."""
 
-    def __init__(self, exporter: Any) -> None:
+_looking = threading.Lock()
+
+
+class _SaidOnce:
+    """An exporter of whose troubles a process logs one line, and not one for each attempt and each tracer.
+
+    Args:
+        exporter: sends.
+        endpoint: where to.
+    """
+
+    def __init__(self, exporter: Any, endpoint: str) -> None:
         self._exporter = exporter
-        self._away = False
+        self._endpoint = endpoint
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._exporter, name)
@@ -137,10 +148,16 @@ class _SaidOnce:
     def export(self, spans: Any) -> Any:
         """Send spans."""
         result = self._exporter.export(spans)
-        away = result.name != "SUCCESS"
-        if away and not self._away:
-            _log.warning("the collector takes no traces; they are dropped until it does")
-        self._away = away
+        taken = result.name == "SUCCESS"
+        with _looking:
+            said = self._endpoint in _away
+            (_away.discard if taken else _away.add)(self._endpoint)
+        if not taken and not said:
+            _log.warning(
+                "%s takes no traces; they are dropped until it does: "
+                "start a collector there, or mend or empty [traces] endpoint",
+                self._endpoint,
+            )
         return result
 
 
@@ -154,7 +171,7 @@ def tracer_of(table: TracesTable) -> Tracer | None:
 
 
 def exporter_to(endpoint: str) -> Any:
-    """What sends spans to a collector over HTTP; raises MissingExtra."""
+    """What sends spans to a collector over HTTP, and says once that it takes none; raises MissingExtra."""
     try:
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     except ImportError as error:
@@ -162,7 +179,7 @@ def exporter_to(endpoint: str) -> Any:
     logging.getLogger("opentelemetry.exporter").setLevel(
         logging.CRITICAL
     )  # it logs each attempt; see _SaidOnce
-    return OTLPSpanExporter(endpoint, timeout=_PATIENCE_S)
+    return _SaidOnce(OTLPSpanExporter(endpoint, timeout=_PATIENCE_S), endpoint)
 
 
 def _missing() -> MissingExtra:

@@ -73,6 +73,8 @@ def test_a_run_is_counted_by_handler_and_outcome() -> None:
     assert value(meter, "worker_runtime_seconds_sum") == 1.5
     assert value(meter, "evo_cpu_seconds_total", handler="Handler") == 0.75
     assert value(meter, "evo_gpu_seconds_total", handler="Handler") == 3.0
+    meter.ran(TASK, Result.success(TASK, {**STAMPS, "guests": {"cpu_s": 2.0, "stdout": "hello"}}))
+    assert value(meter, "evo_cpu_seconds_total", handler="Handler") == 3.0
 
 
 def test_what_has_not_happened_is_counted_from_nothing() -> None:
@@ -84,7 +86,12 @@ def test_what_has_not_happened_is_counted_from_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [{}, {"usage": "none", "provenance": 3}, {"usage": {"wall_s": -1, "cpu_s": "x"}}]
+    "data",
+    [
+        {},
+        {"usage": "none", "provenance": 3},
+        {"usage": {"wall_s": -1, "cpu_s": "x"}, "guests": {"cpu_s": -1}},
+    ],
 )
 def test_a_result_with_no_stamps_is_counted_too(data: dict[str, Any]) -> None:
     meter = Meter()

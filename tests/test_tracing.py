@@ -51,17 +51,22 @@ def test_tasks_of_the_run_itself_are_within_its_own_span() -> None:
     assert (outer.name, inner.parent.span_id) == ("run r1", outer.context.span_id)
 
 
-def test_a_collector_that_is_away_is_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_collector_that_is_away_is_told_once_by_all_tracers_of_a_process_and_again_when_it_has_been_there(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     class Away(InMemorySpanExporter):
         def export(self, spans: Any) -> SpanExportResult:
             return SpanExportResult.FAILURE
 
-    exporter = _SaidOnce(Away())
-    for _ in range(3):
+    there, *away = (_SaidOnce(each, "http://there:4318") for each in (InMemorySpanExporter(), Away(), Away()))
+    for exporter in (*away, *away):
         exporter.export([])
-    assert [record.getMessage() for record in caplog.records] == [
-        "the collector takes no traces; they are dropped until it does"
-    ]
+    said = "http://there:4318 takes no traces; they are dropped until it does: "
+    said += "start a collector there, or mend or empty [traces] endpoint"
+    assert [record.getMessage() for record in caplog.records] == [said]
+    there.export([])
+    away[0].export([])
+    assert len(caplog.records) == 2
 
 
 def test_a_failure_is_a_status_with_its_reason() -> None:

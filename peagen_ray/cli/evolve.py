@@ -339,8 +339,14 @@ def _go(shared: State, request: RunRequest, *, as_json: bool, dashboard: bool = 
         show_plan(console, request)
         return
     control = Control()
-    with _observer(console, control, verbose=shared.verbose, dashboard=dashboard) as observer:
-        result = run_evolution(request, observer, control)
+    try:
+        with _observer(console, control, verbose=shared.verbose, dashboard=dashboard) as observer:
+            result = run_evolution(request, observer, control)
+    except KeyboardInterrupt:
+        if control.paths is not None:
+            words = f"left at once; the same command with --resume --run {control.paths.id} goes on"
+            console.print(printable(words), soft_wrap=True)
+        raise
     show_result(console, result)
     if as_json:
         print_json(result.to_data())

@@ -203,16 +203,17 @@ def _words(record: RunRecord) -> Iterator[str]:
     meta, config = record.meta, record.meta["config"]
     lives = "" if record.lives == 1 else f", in {record.lives} lives"
     yield f"run {record.paths.id}, begun {record.began:%Y-%m-%d %H:%M} UTC, {_state(record)}{lives}"
-    inputs = meta["subject"]["workload_path"] or "its type hints"
-    yield f"target: {record.target}, inputs from {inputs}"
-    size = config["evolve"]["generation_size"]
+    scored = record.evaluator != "speed"
+    inputs = f", inputs from {meta['subject']['workload_path'] or 'its type hints'}"
+    yield f"target: {record.target}{'' if scored else inputs}"
+    size = f"generation{'' if record.generations == 1 else 's'} of {config['evolve']['generation_size']}"
     outcomes = ", ".join(f"{number} {outcome}" for outcome, number in sorted(record.outcomes.items()))
-    yield f"candidates: {record.told} in {record.generations} generations of {size}" + (
-        f": {outcomes}" if outcomes else ""
-    )
+    found = f": {outcomes}" if outcomes else ""
+    yield f"candidates: {record.told} in {record.generations} {size}{found}"
     yield _outcome(record)
-    if record.evaluator != "speed":
-        yield f"scored by: evaluator {record.evaluator}"
+    if scored:
+        file = config["evaluate"].get("file")
+        yield f"scored by: evaluator {record.evaluator}{f', {file}' if file else ''}"
     yield f"chosen by: selector {record.selector}, mutator {meta['mutator']}, seed {meta['seed']}"
     if record.tokens:
         yield f"models: {record.tokens} tokens, {record.usd:.4f} USD"

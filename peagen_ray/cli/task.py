@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
-_SHOWN: Final = frozenset({"provenance", "usage", "output", "msg", "reason", "retryable", "traceback"})
+_SHOWN: Final = frozenset(
+    {"provenance", "usage", "output", "guests", "msg", "reason", "retryable", "traceback"}
+)
 """What of a Result's data has a line of its own."""
 
 _LONGEST: Final = 2000
@@ -45,9 +47,10 @@ def show(
     as_json: AsJson = False,
     provider: Provider = None,
 ) -> None:
-    """Show a task's Result, and what its process wrote to stdout and stderr.
+    """Show a task's Result, and what its process and its candidate wrote to stdout and stderr.
 
-    Of each of the two at most 64 KiB are kept: the beginning, and the end.
+    Of the process at most 64 KiB of each are kept: the beginning, and the end; of the candidate the last 4000
+    characters.
 
     Example: peagen-ray task show 3f2a9c0b1d4e4f5a8b6c7d8e9f001122
     """
@@ -65,9 +68,10 @@ def show(
     _show(console, known, result, about)
     if payload and known:
         _text(console, "payload", json.dumps(known.payload, indent=2))
-    printed = _table_of(result.data, "output")
-    for name in ("stdout", "stderr"):
-        _text(console, name, str(printed.get(name) or ""))
+    for whose, table in (("", "output"), ("candidate's ", "guests")):
+        printed = _table_of(result.data, table)
+        for name in ("stdout", "stderr"):
+            _text(console, f"{whose}{name}", str(printed.get(name) or ""))
 
 
 @app.command("list")
@@ -152,6 +156,9 @@ def _show(console: Console, task: Task | None, result: Result, about: About) -> 
         "image": made.get("image"),
         "layers": ", ".join(map(str, made.get("layers") or ())),
         "used": ", ".join(f"{name} {_short(value)}" for name, value in used.items()),
+        "guests used": _short(spent) + " s of CPU"
+        if (spent := _table_of(data, "guests").get("cpu_s"))
+        else None,
         "why": data.get("msg"),
         "reason": data.get("reason"),
         "retryable": data.get("retryable"),

@@ -5,8 +5,9 @@ Importing this module does not import Ray; using it does.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from peagen_ray.config.cluster import NAMESPACE, address_of
@@ -108,6 +109,38 @@ def _type(row: Mapping[str, Any], told: Any) -> str:
     """The node type's name: as whoever started the node told Ray, or the node's label."""
     labelled: str = row.get("Labels", {}).get(_GROUP, "")
     return (told.ray_node_type_name if told else "") or labelled
+
+
+def clocks(ray: Any, nodes: Iterable[Node], patience_s: float) -> dict[str, float]:
+    """Seconds by which the clocks of nodes are ahead of this machine's, by the nodes' names; below 0 they are behind.
+
+    One task without resources asks each node, all of them at once; a difference is as exact as an answer is quick. A
+    node that does not answer in time is left out.
+
+    Args:
+        ray: the module, connected.
+        nodes: whose.
+        patience_s: seconds that all of it may take; the first answer of a node takes one or two.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    def now() -> float:
+        return time.time()
+
+    ask, asked, ahead = ray.remote(num_cpus=0, max_retries=0)(now), {}, {}
+    for node in nodes:
+        there = NodeAffinitySchedulingStrategy(node.id, soft=False)
+        asked[ask.options(scheduling_strategy=there).remote()] = node.name
+    waiting, until = list(asked), time.monotonic() + patience_s
+    while waiting and (left := until - time.monotonic()) > 0:
+        done, waiting = ray.wait(waiting, num_returns=1, timeout=left)
+        arrived = time.time()
+        for answer in done:
+            with suppress(ray.exceptions.RayError):
+                ahead[asked[answer]] = ray.get(answer) - arrived
+    for answer in waiting:
+        ray.cancel(answer)
+    return ahead
 
 
 # ---- what the autoscaler says --------------------------------------------------------------------

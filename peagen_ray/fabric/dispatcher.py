@@ -96,6 +96,7 @@ class Dispatcher:
         placed: a picture of the cluster, from what :attr:`look` gives.
         on_results: told of tasks and their Results that the queue accepted, as they gather, from one thread.
         at_end: called once nothing more will be told there.
+        on_idle: told of each one-shot process that left because nobody took it.
         say: told once of each trouble beside the tasks themselves, and when it has passed.
         attention: seconds of one wait for tasks.
         look_every: seconds between two looks at the cluster.
@@ -112,6 +113,7 @@ class Dispatcher:
         *,
         on_results: OnResults | None = None,
         at_end: Callable[[], None] = lambda: None,
+        on_idle: Callable[[], None] = lambda: None,
         say: Callable[[str], None] = _log.warning,
         attention: float = 1.0,
         look_every: float = LOOK_S,
@@ -127,7 +129,7 @@ class Dispatcher:
         self._inbox: inboxes.SimpleQueue[_Event] = inboxes.SimpleQueue()
         self._broker = Broker(queue, owner, planner, self._inbox.put, on_results, say, attention)
         self._cluster = look()
-        self._pools = Pools()
+        self._pools = Pools(on_idle)
         self._tasks: dict[str, Task] = {}
         self._shown: tuple[int, int, Mapping[Ended, int]] = (0, 0, {})
         self._idle_since = time.monotonic()
@@ -160,6 +162,10 @@ class Dispatcher:
     def started(self, token: str) -> None:
         """A task runs; told by the worker that runs it."""
         self._inbox.put(partial(self._planner.started, token))
+
+    def heard(self, warmth: Warmth) -> None:
+        """A node's worker has said how its one-shot processes stand."""
+        self._inbox.put(lambda: self._pools.heard(warmth, time.monotonic()))
 
     def status(self) -> DispatcherStatus:
         """What it is at, as of its last turn."""

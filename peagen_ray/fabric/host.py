@@ -17,6 +17,7 @@ from ray.exceptions import RayError
 from peagen_ray.config.cluster import NAMESPACE
 from peagen_ray.errors import BrokerUnavailable, PeagenError, UsageError
 from peagen_ray.fabric.dispatcher import Dispatcher
+from peagen_ray.fabric.remote import Warmth
 from peagen_ray.queues.ray.link import on_head
 
 PREFIX: Final = "peagen.dispatcher."
@@ -97,6 +98,11 @@ class Host:
         """A task runs."""
         if self._dispatcher is not None:
             self._dispatcher.started(token)
+
+    def heard(self, warmth: tuple[Any, ...]) -> None:
+        """A node's worker says how its one-shot processes stand: a :class:`Warmth`."""
+        if self._dispatcher is not None:
+            self._dispatcher.heard(Warmth(*warmth))
 
     def stop(self, drain: bool) -> None:
         """Claim no more; see :meth:`Dispatcher.stop`."""

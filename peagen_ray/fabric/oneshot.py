@@ -117,7 +117,8 @@ class OneShotRunner:
         The Result's ``data`` also holds ``provenance`` (handler, handler_version, worker, image,
         version, layers), ``usage`` (cpu_s, max_rss_kb, wall_s, and gpu_s
         where GPUs were given to it), and ``output`` (stdout, stderr) if
-        anything was printed. An ``error`` holds its ``reason`` too:
+        anything was printed; ``guests`` is what its
+        guests have come to, see :class:`peagen_ray.handler.Guests`. An ``error`` holds its ``reason`` too:
 
         * ``timeout``: not retryable, since it would take as long elsewhere;
         * such as ``exit 1`` or ``killed by SIGSEGV``: the process ended without a Result; retryable;

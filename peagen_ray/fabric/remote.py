@@ -81,6 +81,7 @@ class Warmth(NamedTuple):
         idle: those of them that stand ready.
         launched: how many it has started so far.
         gone_in: seconds after which those that stand ready will have left.
+        left_idle: how many have left so far because nobody took them.
     """
 
     node: str
@@ -89,6 +90,7 @@ class Warmth(NamedTuple):
     idle: int
     launched: int
     gone_in: float
+    left_idle: int = 0
 
 
 def runner(setup: bytes, handler: str, offered: frozenset[str]) -> Callable[[bytes], bytes]:
@@ -108,6 +110,7 @@ def runner(setup: bytes, handler: str, offered: frozenset[str]) -> Callable[[byt
         head, _, task = order.partition(b"\n")
         token, timeout = json.loads(head)
         place = _place(common)
+        place.dispatcher = dispatcher
         with place.teller.running(f"{dispatcher}\n{token}"):
             result = place.run(handler, Task.from_wire(task), timeout, offered)
         return answer(result, place.warmth())
@@ -163,7 +166,12 @@ class Place:
 
     Args:
         setup: see there.
+
+    Attributes:
+        dispatcher: whose task it ran last; "" is nobody.
     """
+
+    dispatcher = ""
 
     def __init__(self, setup: Setup) -> None:
         import ray
@@ -177,10 +185,12 @@ class Place:
         slots = folder / "slots"
         slots.mkdir(mode=0o700, exist_ok=True)
         self._launcher = self._stack.enter_context(Launcher.start([*PRELOAD, *setup.preload]))
-        self._pool = WarmPool(self._launcher, setup.warm_pool, slots, setup.idle_timeout, keep=self._keep)
+        self._told = _Told(setup.namespace)
+        options: dict[str, Any] = {"keep": self._keep, "on_idle": self._left_idle}
+        self._pool = WarmPool(self._launcher, setup.warm_pool, slots, setup.idle_timeout, **options)
         self._stack.callback(self._pool.close)
         self._runners: dict[frozenset[str], OneShotRunner] = {}
-        self.teller = Teller(_Told(setup.namespace))
+        self.teller = Teller(self._told)
         self._stack.callback(self.teller.close)
 
     def run(self, handler: str, task: Task, timeout: float, offered: frozenset[str]) -> bytes:
@@ -194,11 +204,19 @@ class Place:
         """What there is to say of the one-shot processes."""
         counts = self._pool.counts
         gone_in = 0.0 if counts.gone_at is None else max(0.0, counts.gone_at - time.time())
-        return Warmth(self._node, os.getpid(), counts.live, counts.idle, counts.launched, gone_in)
+        said = counts.live, counts.idle, counts.launched, gone_in, counts.left_idle
+        return Warmth(self._node, os.getpid(), *said)
 
     def close(self) -> None:
         """End the fork server and all that it started."""
         self._stack.close()
+
+    def _left_idle(self) -> None:
+        """Tell the dispatcher at once that nobody took a process, from the pool's thread: no Result may come after."""
+        try:
+            self._told.warmth(self.dispatcher, self.warmth())
+        except Exception as error:  # noqa: BLE001 - the pool has to go on
+            _log.warning("the dispatcher was not told of a process that nobody took: %s", error)
 
     def _runner(self, offered: frozenset[str]) -> OneShotRunner:
         if offered not in self._runners:
@@ -227,7 +245,7 @@ def _folder(node: str) -> Path:
 
 
 class _Told:
-    """Tells dispatchers that runs have begun; one that is gone needs not know.
+    """Tells dispatchers what no Result says; one that is gone needs not know. Any thread may use it.
 
     Args:
         namespace: of their actors.
@@ -239,17 +257,26 @@ class _Told:
 
     def __call__(self, run: str) -> None:
         """That run of that dispatcher has begun, both on lines of their own."""
+        dispatcher, _, token = run.partition("\n")
+        self._tell(dispatcher, "started", token)
+
+    def warmth(self, dispatcher: str, warmth: Warmth) -> None:
+        """How the one-shot processes here stand."""
+        self._tell(dispatcher, "heard", tuple(warmth))
+
+    def _tell(self, dispatcher: str, method: str, said: Any) -> None:
         import ray
 
-        dispatcher, _, token = run.partition("\n")
         if not dispatcher:
             return
         try:
-            if dispatcher not in self._actors:
-                self._actors = {dispatcher: ray.get_actor(dispatcher, namespace=self._namespace)}
-            self._actors[dispatcher].started.remote(token)
-        except (ValueError, ray.exceptions.RayError):
-            self._actors.clear()
+            actor = self._actors.get(dispatcher)
+            if actor is None:
+                actor = ray.get_actor(dispatcher, namespace=self._namespace)
+                self._actors = {dispatcher: actor}
+            getattr(actor, method).remote(said)
+        except (ValueError, AttributeError, ray.exceptions.RayError):
+            self._actors = {}
 
 
 class Teller:

@@ -18,7 +18,7 @@ from peagen_ray.errors import (
     SandboxError,
     SandboxUnavailable,
 )
-from peagen_ray.handler import HandlerContext, TaskHandler, handling
+from peagen_ray.handler import Guests, HandlerContext, TaskHandler, handling
 from peagen_ray.task import Result, Task
 
 _TRANSIENT: Final = (OSError, MemoryError, LaunchError, SandboxError, BrokerUnavailable)
@@ -61,12 +61,18 @@ def handle(handler: TaskHandler, task: Task, context: HandlerContext) -> Result:
         with handling(context):
             result = handler.handle(task)
     except (Exception, SystemExit) as error:  # noqa: BLE001 - it may raise anything; that is what came of it
-        return failure_of(task, error)
+        return _with(context.guests, failure_of(task, error))
     if not isinstance(result, Result) or result.task_id != task.id:
         got = f"a Result for {result.task_id!r}" if isinstance(result, Result) else type(result).__name__
         msg = f"{type(handler).__name__}.handle returned {got}"
         return Result.failure(task, msg, retryable=False, reason="handler")
-    return result.model_copy(update={"attempts": max(1, task.attempts)})
+    return _with(context.guests, result.model_copy(update={"attempts": max(1, task.attempts)}))
+
+
+def _with(guests: Guests, result: Result) -> Result:
+    """The Result, which also says under ``guests`` what these have come to, if there were any."""
+    told = guests.to_data()
+    return result.model_copy(update={"data": {**result.data, "guests": told}}) if told else result
 
 
 def timeout_of(task: Task, otherwise: float) -> float:
@@ -120,7 +126,9 @@ def ids_of(task: Task) -> dict[str, Any]:
 
 def instead_of(result: Result, failure: Result) -> Result:
     """The failure, with what the Result says of how it came about."""
-    kept = {key: result.data[key] for key in ("provenance", "usage", "output") if key in result.data}
+    kept = {
+        key: result.data[key] for key in ("provenance", "usage", "output", "guests") if key in result.data
+    }
     return failure.model_copy(update={"data": {**failure.data, **kept}})
 
 

@@ -34,12 +34,14 @@ class Counts:
         launched: those that it has started so far.
         gone_at: when the last of those that stand ready leaves if nothing comes, in seconds since the
             epoch; None if there are none.
+        left_idle: how many have left so far because nobody took them.
     """
 
     live: int
     idle: int
     launched: int
     gone_at: float | None
+    left_idle: int = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +105,7 @@ class WarmPool:
         self._idle: list[_Standing] = []
         self._live = 0
         self._launched = 0
+        self._left_idle = 0
         self._wanted = False
         self._closed = False
         self._complained = False
@@ -149,7 +152,7 @@ class WarmPool:
         with self._lock:
             last = max((standing.leaves for standing in self._idle), default=None)
             gone_at = None if last is None else time.time() + last - self._clock()
-            return Counts(self._live, len(self._idle), self._launched, gone_at)
+            return Counts(self._live, len(self._idle), self._launched, gone_at, self._left_idle)
 
     def __enter__(self) -> Self:
         return self
@@ -198,6 +201,7 @@ class WarmPool:
             now = self._clock()
             gone = self._leave_slots([standing for standing in self._idle if standing.parked.gone])
             idle = self._leave_slots([standing for standing in self._idle if standing.leaves <= now])
+            self._left_idle += len(idle)
             wanted, self._wanted = self._wanted, False
         for parked in (*gone, *idle):
             parked.discard()

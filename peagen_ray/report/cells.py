@@ -66,13 +66,24 @@ def champions(story: Story) -> tuple[list[Program], Binning]:
     return list(db.champions()), binning
 
 
+def unmeasured(found: Sequence[Program], binning: Binning) -> tuple[str, ...]:
+    """Descriptors that tell no cells apart, since nothing measured them: a score says nothing of time and memory."""
+    lacking = {
+        "speed": all(program.speed_ms is None for program in found),
+        "memory": all(program.peak_kb is None for program in found),
+    }
+    return tuple(name for name in binning.descriptors if lacking.get(name))
+
+
 def maps(found: Sequence[Program], binning: Binning) -> list[Map]:
     """A map for each pair of descriptors that vary, those that vary most first, the age last."""
     if not found:
         return []
-    names = binning.descriptors
+    names, none = binning.descriptors, unmeasured(found, binning)
     places = {
-        at: sorted({program.bucket[at] for program in found if program.bucket}) for at in range(len(names))
+        at: sorted({program.bucket[at] for program in found if program.bucket})
+        for at in range(len(names))
+        if names[at] not in none
     }
     varied = sorted(places, key=lambda at: (names[at] == "age", -len(places[at])))
     pairs = list(combinations(varied, 2))

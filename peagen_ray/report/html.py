@@ -106,6 +106,8 @@ def _facts(story: Story, *, running: bool) -> dict[str, Any]:
         ],
         "champions": [_champion(program) for program in ranked[:_CHAMPIONS]],
         "cells": len(champions),
+        "descriptors": binning.descriptors,
+        "unmeasured": cells.unmeasured(champions, binning),
         "steps": steps,
         "drawn": DRAWN,
         "tree": tree(steps, unit) if steps else None,

@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -34,11 +34,17 @@ _LITTLE: Final = 1.0
 _SKEW_S: Final = 2.0
 """Seconds by which the clocks of two machines may differ."""
 
+_FOLLOW: Final = "let both follow a time server (NTP)"
+_NAMED: Final = 3
+
 _BUILT: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """Before this program was written: a clock that says so is wrong."""
 
 _OLDEST: Final = {"redis": (7, 0), "valkey": (8, 0)}
 _PATIENCE_S: Final = 5.0
+
+_NODES_S: Final = 15.0
+"""Seconds for the nodes of a cluster to tell the time: each starts a process for that."""
 
 
 class Verdict(StrEnum):
@@ -92,12 +98,41 @@ def _ray(config: Config) -> Iterator[Check]:
     if where is None:
         yield Check("ray", Verdict.OK, f"{installed}; no cluster is configured")
         return
-    from peagen_ray.fabric.cluster import connected, live_nodes
+    from peagen_ray.fabric.cluster import clocks, connected, live_nodes
 
     with connected(where) as ray:
         nodes = live_nodes(ray)
-    words = f"{installed}; the cluster at {where} has {len(nodes)} node{'' if len(nodes) == 1 else 's'}"
-    yield Check("ray", Verdict.OK, words)
+        yield Check("ray", Verdict.OK, f"{installed}; the cluster at {where} has {_nodes(len(nodes))}")
+        ahead = clocks(ray, nodes, _NODES_S)
+    yield from _apart(ahead)
+    silent = [node.name for node in nodes if node.name not in ahead]
+    if silent:
+        said = f"not compared with that of {_some(silent)}: no answer within {_NODES_S:g} s"
+        yield Check("clock", Verdict.LOOK, said, "look at the node; a busy one may answer the next time")
+
+
+def _apart(ahead: Mapping[str, float]) -> Iterator[Check]:
+    """The clocks of nodes that differ, each with its own line, and how many do not."""
+    far = {name: by for name, by in ahead.items() if abs(by) > _SKEW_S}
+    for name, by in far.items():
+        yield Check("clock", Verdict.LOOK, f"that of node {name} is {_told(by)}", _FOLLOW)
+    if len(ahead) > len(far):
+        alike = _nodes(len(ahead) - len(far))
+        yield Check("clock", Verdict.OK, f"within {_SKEW_S:g} s of that of {alike}")
+
+
+def _nodes(number: int) -> str:
+    return f"{number} node{'' if number == 1 else 's'}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first of them, and how many there are more."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
+
+
+def _told(ahead: float) -> str:
+    return f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
 
 
 def _queue(config: Config) -> Iterator[Check]:
@@ -122,11 +157,10 @@ def _server(queue: TaskQueue) -> Iterator[Check]:
 
     assert isinstance(queue, RedisQueue)
     ahead = queue.clock_ahead()
-    told = f"{abs(ahead):.1f} s {'ahead of' if ahead > 0 else 'behind'} this machine's"
     if abs(ahead) > _SKEW_S:
-        yield Check(
-            "clock", Verdict.LOOK, f"the queue's clock is {told}", "let both follow a time server (NTP)"
-        )
+        yield Check("clock", Verdict.LOOK, f"the queue's is {_told(ahead)}", _FOLLOW)
+    else:
+        yield Check("clock", Verdict.OK, f"within {_SKEW_S:g} s of the queue's")
     try:
         about = queue.server()
     except ConfigError:
@@ -171,15 +205,17 @@ def _keys(config: Config) -> Iterator[Check]:
             yield Check("keys", Verdict.BAD, f"{table.name}: {variable} is not set", mend)
 
 
-def _clock(_config: Config) -> Iterator[Check]:
+def _clock(config: Config) -> Iterator[Check]:
     now = datetime.fromtimestamp(time.time(), UTC)
     said = f"{now:%Y-%m-%d %H:%M:%S} UTC"
     if now < _BUILT:
         yield Check(
             "clock", Verdict.BAD, f"it is not {said}", "set the clock: certificates and ages depend on it"
         )
-    else:
+    elif on_cluster(config) or config.task_queue.provider == "redis":
         yield Check("clock", Verdict.OK, said)
+    else:
+        yield Check("clock", Verdict.OK, f"{said}; not compared: there is no other machine's")
 
 
 def _disks(config: Config) -> Iterator[Check]:

@@ -102,6 +102,7 @@ class DispatcherMaker:
             placed,
             on_results=keeping.keep,
             at_end=tracer.close if tracer else lambda: None,
+            on_idle=meter.left_idle if meter else lambda: None,
             say=say,
         )
         if meter is not None and port is not None:

@@ -20,13 +20,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from peagen_ray.errors import SandboxError
+from peagen_ray.handler import guests
 from peagen_ray.launcher.jail.policy import Profile
 from peagen_ray.sandbox.messages import Answer
 
 if TYPE_CHECKING:
     from peagen_ray.sandbox.execution import Execution, Program
 
-__all__ = ["Answer", "Guest", "GuestFailed", "GuestLimits", "Profile", "Sandbox", "naturals"]
+__all__ = ["Answer", "Guest", "GuestFailed", "GuestLimits", "Profile", "Sandbox", "listening", "naturals"]
 
 
 @dataclass(frozen=True)
@@ -152,6 +153,16 @@ class Guest(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextmanager
+def listening(guest: Guest) -> Iterator[Guest]:
+    """Within the block a candidate's guest lives; at its end what it printed goes into the Result of the task."""
+    try:
+        with guest:
+            yield guest
+    finally:
+        guests().printed(*guest.printed)
 
 
 class Sandbox(ABC):

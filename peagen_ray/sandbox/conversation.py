@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from peagen_ray.handler import guests
 from peagen_ray.launcher import framing
 from peagen_ray.launcher.process import Child
 from peagen_ray.launcher.spec import Exit
@@ -130,7 +131,9 @@ class ConversationGuest(Guest):
             return
         self._closed = True
         try:
-            self.cpu_s = self._child.kill().cpu_s
+            spent_s = self._spent_s()
+            self.cpu_s = max(self._child.kill().cpu_s, spent_s)
+            guests().cpu_s += self.cpu_s
             self.printed = self._output()
             self._child.close()
         finally:
@@ -188,6 +191,10 @@ class ConversationGuest(Guest):
     def _ended(self) -> Exit:
         """How the guest ended; it is ended if it has not."""
         return self._child.wait(5.0) or self._child.kill()
+
+    def _spent_s(self) -> float:
+        """Seconds of CPU that its process's end says nothing of, while it lives."""
+        return 0.0
 
     def _output(self) -> tuple[str, str]:
         """What it has printed so far to standard output and to standard error."""

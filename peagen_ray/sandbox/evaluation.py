@@ -14,7 +14,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from peagen_ray.sandbox.base import Guest, GuestFailed, GuestLimits, Sandbox
+from peagen_ray.sandbox.base import Guest, GuestFailed, GuestLimits, Sandbox, listening
 
 ARTIFACTS_LIMIT: Final = 1 << 20
 """Characters that the artifacts of one candidate may have in its Result, pictures in base 64."""
@@ -155,7 +155,7 @@ def _mean(values: Sequence[Any], last: Any) -> Any:
 
 def _once(sandbox: Sandbox, limits: GuestLimits, assignment: Assignment, covering: Covering) -> Evaluated:
     begun = time.monotonic()
-    with sandbox.start(limits) as guest, covering(guest.kill):
+    with listening(sandbox.start(limits)) as guest, covering(guest.kill):
         try:
             evaluated = _asked(guest, assignment)
         except GuestFailed as failure:

@@ -51,12 +51,6 @@ _REASON: Final = 500
 class ExecutedGuest(ConversationGuest):
     """A guest in a sandbox whose own process relays how it ended: 128 and the number, if by a signal."""
 
-    def close(self) -> None:
-        """See :meth:`Guest.close`; what that process used is none of the guest's time."""
-        spent_s = self._spent_s()
-        super().close()
-        self.cpu_s = max(self.cpu_s, spent_s)
-
     def _spent_s(self) -> float:
         with suppress(OSError):
             return time.clock_gettime_ns(self._clock) / 1e9

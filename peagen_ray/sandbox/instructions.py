@@ -24,7 +24,7 @@ from peagen_ray.errors import LaunchError, SandboxError, SandboxUnavailable
 from peagen_ray.handler import Confinement, current
 from peagen_ray.launcher.client import Child, Launcher, SpawnSpec
 from peagen_ray.launcher.jail.policy import Jail, Profile
-from peagen_ray.sandbox.base import Guest, GuestFailed, GuestLimits, Sandbox
+from peagen_ray.sandbox.base import Guest, GuestFailed, GuestLimits, Sandbox, listening
 from peagen_ray.sandbox.confinement import confinement_of, layers
 from peagen_ray.sandbox.confirmation import of_many_sizes
 from peagen_ray.sandbox.conversation import ConversationGuest
@@ -179,7 +179,7 @@ def screen(
     """
     judge = Judge(subject.inputs() if subject.workload else Workload.oracle())
     try:
-        with sandbox.start(limits) as guest:
+        with listening(sandbox.start(limits)) as guest:
             subject.load(guest, "b", source)
             wrong = check(guest, judge, reference)
             if wrong:
@@ -222,7 +222,7 @@ def confirm(
     calls = [pickle.dumps(judge.workload.call(next(seeds), reference.size)) for _ in range(_CALLS)]
     inputs = fresh + len(calls)
     try:
-        with sandbox.start(limits) as original, sandbox.start(limits) as candidate:
+        with sandbox.start(limits) as original, listening(sandbox.start(limits)) as candidate:
             subject.load(original, "a", subject.source)
             subject.load(candidate, "b", source)
             for call in chain.from_iterable(of_many_sizes(judge.workload, seeds, reference.size, fresh)):

@@ -9,7 +9,7 @@ from itertools import cycle
 from typing import Any, Final
 
 from peagen_ray.errors import WorkloadError
-from peagen_ray.sandbox.base import Guest, GuestLimits, Sandbox
+from peagen_ray.sandbox.base import Guest, GuestLimits, Sandbox, listening
 from peagen_ray.sandbox.reference import Subject, observations, run
 from peagen_ray.sandbox.verdict import Judge
 
@@ -154,8 +154,10 @@ def trio(
         SandboxError: a guest cannot be started.
     """
     with ExitStack() as stack:
-        guests = [stack.enter_context(sandbox.start(limits)) for _ in range(3)]
-        core = guests[0].core()
+        original = stack.enter_context(sandbox.start(limits))
+        candidate = stack.enter_context(listening(sandbox.start(limits)))
+        guests = original, candidate, stack.enter_context(sandbox.start(limits))
+        core = original.core()
         for guest, text in zip(guests, (subject.source, source, subject.source), strict=True):
             guest.pin(core)
             subject.load(guest, "a", text)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import cycle, islice
 from typing import Final
 
-from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, naturals
+from peagen_ray.sandbox.base import Answer, Guest, GuestFailed, GuestLimits, Sandbox, listening, naturals
 from peagen_ray.sandbox.hotlines import TOLD
 from peagen_ray.sandbox.reference import MOST_PAIRS, Reference, Subject, run
 from peagen_ray.sandbox.statistics import Interval, interval
@@ -54,7 +54,7 @@ def screen(
         hot: find out, when all else is done, on which lines it spends its time.
     """
     judge = Judge(subject.inputs() if subject.workload else Workload.oracle())
-    with sandbox.start(limits) as guest:
+    with listening(sandbox.start(limits)) as guest:
         try:
             subject.load(guest, "a", subject.source)
             subject.load(guest, "b", source)

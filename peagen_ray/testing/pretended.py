@@ -104,9 +104,8 @@ def _original(pretence: Pretence) -> str:
 
 def _program(source: str, pretence: Pretence) -> Program:
     metrics = _metrics(0.0, "screened", pretence)
-    return Program(
-        0, source, fitness=0.0, speed_ms=REFERENCE_MS, peak_kb=64.0, confirmed=True, metrics=metrics
-    )
+    timed: dict[str, Any] = {} if pretence.scored else {"speed_ms": REFERENCE_MS, "peak_kb": 64.0}
+    return Program(0, source, fitness=0.0, confirmed=True, metrics=metrics, **timed)
 
 
 def _answer(question: Question, pretence: Pretence) -> Observation:
@@ -137,8 +136,8 @@ def _answer(question: Question, pretence: Pretence) -> Observation:
     return Observation(
         Outcome.OK,
         fitness=fitness,
-        speed_ms=REFERENCE_MS * math.exp(-fitness),
-        peak_kb=64.0 + 32 * rng.randrange(6),
+        speed_ms=None if pretence.scored else REFERENCE_MS * math.exp(-fitness),
+        peak_kb=None if pretence.scored else 64.0 + 32 * rng.randrange(6),
         metrics=_metrics(fitness, "screened", pretence),
         **common,
     )
@@ -162,7 +161,8 @@ def _confirmed(question: Confirm, rng: random.Random, pretence: Pretence) -> Obs
         return Observation(Outcome.INCORRECT, "result: wrong on fresh inputs")
     metrics = _metrics(fitness, "confirmed", pretence)
     speed = REFERENCE_MS * math.exp(-fitness)
-    return Observation(Outcome.OK, fitness=fitness, speed_ms=speed, peak_kb=64.0, metrics=metrics)
+    timed: dict[str, Any] = {} if pretence.scored else {"speed_ms": speed, "peak_kb": 64.0}
+    return Observation(Outcome.OK, fitness=fitness, metrics=metrics, **timed)
 
 
 def _metrics(fitness: float, how: str, pretence: Pretence) -> dict[str, Any]:

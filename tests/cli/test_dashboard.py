@@ -242,9 +242,8 @@ def test_the_terminal_is_given_back_when_the_process_is_ended(terminal, tmp_path
     assert termios.tcgetattr(program) == before
 
 
-@pytest.mark.slow
-def test_a_run_is_paused_continued_reported_on_and_stopped_by_keys(terminal, tmp_path, monkeypatch):
-    monkeypatch.setenv("PEAGEN__EVALUATE__WINNER_S", "1")
+def long_run(terminal: tuple[int, int], tmp_path: Path) -> Shown:
+    """A run on the whole screen that goes on until somebody ends it."""
     person, program = terminal
     (tmp_path / "slow.py").write_text(
         "def total(items: list[int]) -> int:\n"
@@ -259,6 +258,13 @@ def test_a_run_is_paused_continued_reported_on_and_stopped_by_keys(terminal, tmp
     command += ["--dashboard", "--generations", "100000", "--no-improve", "100000", "--run-timeout", "5m"]
     shown = Shown(person, program, command, tmp_path)
     shown.shows("candidates, ")
+    return shown
+
+
+@pytest.mark.slow
+def test_a_run_is_paused_continued_reported_on_and_stopped_by_keys(terminal, tmp_path, monkeypatch):
+    monkeypatch.setenv("PEAGEN__EVALUATE__WINNER_S", "1")
+    shown = long_run(terminal, tmp_path)
     shown.press(b"p")
     shown.shows("PAUSED")
     shown.shows("0 of ")
@@ -273,3 +279,20 @@ def test_a_run_is_paused_continued_reported_on_and_stopped_by_keys(terminal, tmp
     assert shown.process.returncode == 0
     (report,) = tmp_path.glob(".peagen/runs/*/report.html")
     assert "under way" in report.read_text()
+
+
+@pytest.mark.slow
+def test_q_twice_leaves_a_run_at_once_and_it_can_be_resumed(terminal, tmp_path, monkeypatch):
+    monkeypatch.setenv("PEAGEN__EVALUATE__WINNER_S", "600")  # what the second one does not wait for
+    before = termios.tcgetattr(terminal[1])
+    shown = long_run(terminal, tmp_path)
+    shown.press(b"q")
+    shown.shows("stopping: keeping the best")
+    shown.press(b"q")
+    shown.until(lambda: b"\x1b[?1049l" in shown.raw)
+    shown.until(lambda: b"--resume" in shown.after())
+    shown.until(lambda: shown.process.poll() is not None)
+    assert shown.process.returncode == 130
+    assert termios.tcgetattr(terminal[1]) == before
+    (run,) = (tmp_path / ".peagen" / "runs").iterdir()
+    assert not list(run.glob("winner*"))

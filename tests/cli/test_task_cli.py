@@ -20,6 +20,7 @@ STAMPS: dict[str, Any] = {
     "provenance": {"handler": "m:H", "handler_version": "2", "worker": "w-1", "version": "0.1.0"},
     "usage": {"cpu_s": 0.25, "wall_s": 0.5, "max_rss_kb": 10},
     "output": {"stdout": "hello\x1b[2J\n", "stderr": "oh\n"},
+    "guests": {"cpu_s": 1.5, "stdout": "I am\x1b[2J the candidate\n"},
 }
 
 
@@ -52,6 +53,8 @@ def test_a_result_and_what_was_printed_are_shown_by_id(
         "worker: w-1",
         "--- traceback",
         "--- stderr\noh",
+        "guests used: 1.500 s of CPU",
+        "--- candidate's stdout\nI am\\x1b[2J the candidate",
     ):
         assert words in said
     assert "--- stdout\nhello\\x1b[2J" in said
@@ -72,7 +75,7 @@ def test_json_has_all_of_it(results: FsResultBackend, capsys: pytest.CaptureFixt
 def test_a_result_of_somebody_elses_worker_is_shown_too(
     results: FsResultBackend, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    task = kept(results, 1, output="text", usage=[], provenance=None, traceback=3)
+    task = kept(results, 1, output="text", usage=[], guests=3, provenance=None, traceback=3)
     assert run(["task", "show", task.id]) == 0
     assert "handler: ?" in capsys.readouterr().out
 

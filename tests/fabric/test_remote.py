@@ -133,8 +133,16 @@ def test_the_setup_travels():
 # ---- pools ----
 
 
-def word(node: str, worker: int, live: int = 0, idle: int = 0, launched: int = 0, gone_in: float = 10.0):
-    return Warmth(node, worker, live, idle, launched, gone_in)
+def word(
+    node: str,
+    worker: int,
+    live: int = 0,
+    idle: int = 0,
+    launched: int = 0,
+    gone_in: float = 10.0,
+    left_idle: int = 0,
+):
+    return Warmth(node, worker, live, idle, launched, gone_in, left_idle)
 
 
 def test_the_last_word_of_each_worker_counts():
@@ -164,6 +172,31 @@ def test_what_stood_ready_is_gone_when_it_must_have_left():
     assert pools.sums() == (3, 2, 5)
     pools.keep({"a"}, 10.0)
     assert pools.sums() == (1, 0, 5)
+
+
+def test_what_nobody_took_is_told_once_whether_its_worker_says_so_or_has_been_ended():
+    left: list[int] = []
+    pools = Pools(lambda: left.append(1))
+    pools.heard(word("a", 1, 2, 2, 4, gone_in=10.0, left_idle=1), 0.0)
+    assert len(left) == 1
+    pools.keep({"a"}, 10.0)  # the two that stood ready must have left
+    pools.keep({"a"}, 11.0)
+    assert len(left) == 3
+    pools.heard(word("a", 1, 1, 1, 6, gone_in=10.0, left_idle=2), 12.0)  # one of them was taken after all
+    assert len(left) == 3
+    pools.heard(word("a", 1, 1, 1, 7, gone_in=10.0, left_idle=4), 13.0)
+    assert len(left) == 4
+    pools.keep(set(), 14.0)  # a node that dies takes what stood ready along: that was no idleness
+    assert len(left) == 4
+
+
+def test_a_worker_that_was_forgotten_and_speaks_again_counts_once():
+    pools = Pools()
+    pools.heard(word("a", 1, 2, 2, 4), 0.0)
+    pools.keep({"a"}, 10.0)
+    assert pools.sums() == (0, 0, 4)
+    pools.heard(word("a", 1, 1, 1, 6), 12.0)
+    assert pools.sums() == (1, 1, 6)
 
 
 WORDS = st.builds(

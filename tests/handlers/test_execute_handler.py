@@ -19,6 +19,7 @@ from peagen_handlers.execute import (
     evaluate_id,
 )
 from peagen_ray.errors import SandboxError, SandboxUnavailable, TargetError, Unservable, WorkloadError
+from peagen_ray.fabric import run
 from peagen_ray.handler import Confinement, HandlerContext, choose, handling
 from peagen_ray.launcher.client import Launcher
 from peagen_ray.sandbox.base import GuestLimits
@@ -375,6 +376,26 @@ def test_an_original_is_prepared_and_candidates_are_measured_against_it(
     assert all(verdict["speed"]["ratio"] > 1 for verdict in verdicts[:2])
     assert verdicts[2]["reason"]
     assert {data["spawn"][0]["payload"]["reference_ms"] for data in measured} == {facts["reference_ms"]}
+
+
+def test_a_result_says_what_the_candidate_printed_and_what_cpu_its_guests_took(
+    file: Path, tmp_path: Path, launcher: Launcher
+) -> None:
+    def told(**payload: Any) -> dict[str, Any]:
+        context = HandlerContext(tmp_path, launcher=launcher)
+        data = run.handle(HANDLERS["process"], execute(file, **payload), context).data
+        found: dict[str, Any] = data["guests"]
+        return found
+
+    assert told(mode="prepare", seed=1).keys() == {"cpu_s"}
+    source = "import sys\nprint('x' * 9000 + 'loaded')\n\ndef f(xs):\n    print('called', file=sys.stderr)\n"
+    for mode in ("screen", "confirm"):
+        guests = told(mode=mode, source=source, seed=3)
+        assert guests["cpu_s"] > 0
+        assert guests["stdout"].endswith("xloaded\n")
+        assert len(guests["stdout"]) == 4000
+        assert "called" in guests["stderr"]
+    assert "stdout" not in told(mode="screen", source=FAST)
 
 
 def test_a_worker_that_shares_no_files_makes_the_reference_again_and_keeps_it(

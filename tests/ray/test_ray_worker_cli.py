@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -15,9 +16,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import ray
 from ray_fabric_bench import HERE, LONG_S, PLUGINS, Fabric, task, wait_for, wheel
 
 from peagen_ray.cli.boundary import run
+from peagen_ray.fabric.cluster import clocks, live_nodes
 from peagen_ray.fabric.host import Hosted
 from peagen_ray.queues.base import State
 from peagen_ray.runtime.clusterwork import statuses
@@ -277,3 +280,31 @@ def test_a_generation_is_done_by_the_cluster_from_end_to_end(
     summary = json.loads(done.stdout)
     assert summary["candidates"] == 2
     assert not [name for name in names(at[-1]) if name.startswith(socket.gethostname())]
+
+
+# ---- what is seen of it -----------------------------------------------------------------------
+
+
+def test_every_node_tells_the_time(connected: Any) -> None:
+    nodes = live_nodes(ray)
+    ahead = clocks(ray, nodes, LONG_S)
+    assert set(ahead) == {node.name for node in nodes}
+    assert all(by < 1 for by in ahead.values())  # it is this machine's own, read before it got here
+
+
+def test_processes_that_stood_ready_and_were_not_taken_are_counted_as_idle(
+    fabric: Fabric, at: list[str], detached: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PEAGEN__WORKER__DEFAULTS__IDLE_TIMEOUT", "1s")
+    monkeypatch.setenv("PEAGEN__METRICS__PORT", "0")
+    detached("watched")
+    (row,) = [row for row in statuses(at[-1]) if row["name"] == "watched"]
+    (port,) = [text.rpartition(":")[2].partition("/")[0] for _, text in row["said"] if "metrics at" in text]
+
+    def left() -> bool:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as page:
+            return 'worker_exit_reason_total{reason="idle"} 0.0' not in page.read().decode()
+
+    assert not left()
+    assert fabric.do().status is Status.OK
+    wait_for(left)

@@ -77,13 +77,22 @@ def test_the_table_has_a_row_for_each_program_with_its_measurements(both):
 
 
 def test_a_score_that_is_no_ratio_is_shown_as_it_is(ledger):
-    path = ledger(candidates=10, scored=True)
+    path = ledger(candidates=20, scored=True)
     assert read(path).value(0.25) == 0.25
     text = page(path)
     assert "fitness against seconds since the start" in text
     assert "the original's speed" not in text
     assert "self-reported by the evaluator" in text
     assert "fresh inputs" not in text
+
+
+def test_a_scored_run_has_no_map_of_what_nobody_measured(ledger):
+    path = ledger(candidates=20, scored=True)
+    text, (found, binning) = page(path), champions(read(path))
+    assert {name for each in maps(found, binning) for name in (each.across, each.up)} == {"size", "age"}
+    assert "speed and memory are not measured where an evaluator scores programs" in text
+    assert "peak kB" not in text
+    assert "cell: speed, memory, size, age" in text
 
 
 def test_a_fitness_of_speed_is_shown_as_a_ratio(ledger):

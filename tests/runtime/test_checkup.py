@@ -6,12 +6,15 @@ import shutil
 import time
 from collections import namedtuple
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from peagen_ray.cli.boundary import run
 from peagen_ray.config.load import load
+from peagen_ray.fabric import cluster
+from peagen_ray.fabric.capabilities import Node
 from peagen_ray.queues.redis import RedisQueue, Server
 from peagen_ray.runtime import checkup
 from peagen_ray.runtime.checkup import Check, Verdict
@@ -171,3 +174,37 @@ def test_a_clock_before_this_program_was_written_is_wrong(monkeypatch: pytest.Mo
     monkeypatch.setattr(time, "time", lambda: 86_400.0)
     check = one("clock")
     assert (check.verdict, "1970-01-02" in check.found) == (Verdict.BAD, True)
+
+
+NODES = tuple(Node(name, {}, "", name) for name in ("a", "b", "c"))
+
+
+@contextmanager
+def pretended(address: str) -> Iterator[str]:
+    yield address
+
+
+def on_nodes(monkeypatch: pytest.MonkeyPatch, ahead: dict[str, float]) -> dict[Verdict, str]:
+    monkeypatch.setattr(cluster, "connected", pretended)
+    monkeypatch.setattr(cluster, "live_nodes", lambda _: NODES)
+    monkeypatch.setattr(cluster, "clocks", lambda _ray, _nodes, _patience_s: ahead)
+    here = {"PEAGEN__FABRIC__ADDRESS": "auto", "PEAGEN__TASK_QUEUE__PROVIDER": "ray"}
+    return {each.verdict: each.found for each in found("clock", **here) if "UTC" not in each.found}
+
+
+def test_clocks_of_nodes_that_differ_are_named_and_so_are_nodes_that_were_not_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(checkup, "_queue", lambda _: iter(()))
+    assert on_nodes(monkeypatch, {"a": 0.1, "b": -0.2, "c": 0.0}) == {
+        Verdict.OK: "within 2 s of that of 3 nodes"
+    }
+    said = on_nodes(monkeypatch, {"a": 0.1, "b": -7.3, "c": 0.0})
+    assert said == {
+        Verdict.OK: "within 2 s of that of 2 nodes",
+        Verdict.LOOK: "that of node b is 7.3 s behind this machine's",
+    }
+    assert on_nodes(monkeypatch, {"a": 0.1})[Verdict.LOOK].startswith(
+        "not compared with that of b, c: no answer"
+    )
+    assert "not compared" in one("clock").found
