@@ -27,8 +27,8 @@ from peagen_ray.testing.servers import RedisServer, need
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(280)]
 
 HERE = Path(__file__).parent
-SEEDS = int(os.environ.get("PEAGEN_CHAOS_SEEDS", "2"))
-TASKS = 2_000 if "PEAGEN_CHAOS_SEEDS" in os.environ else 1_000
+SEEDS = int(os.environ.get("PEAGEN_CHAOS_SEEDS", "3"))
+TASKS = 2_000
 WORKERS = 2
 OPTIONS: dict[str, Any] = {
     "max_retry": 6,
