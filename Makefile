@@ -42,7 +42,7 @@ lint: $(VENV)/dev ## format, style, types, layers
 bench: $(VENV)/dev ## run the benchmarks; each prints one JSON line
 	@for script in $(filter-out benchmarks/nightly.py benchmarks/llm_smoke.py benchmarks/gpu_%,$(wildcard benchmarks/[a-z]*.py)); do echo "# $$script"; $(BIN)/python $$script || exit 1; done
 
-llm-smoke: $(VENV)/base ## have a small language model on this machine's CPU improve bad_sort (1.3 GB once, then ten minutes)
+llm-smoke: $(VENV)/base ## have a small language model on this machine's CPU improve bad_sort (1.3 GB once, then ten minutes or so)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[llm]'
 	@$(BIN)/python benchmarks/llm_smoke.py
 
