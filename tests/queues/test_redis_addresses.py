@@ -67,12 +67,21 @@ def workout(queue: RedisQueue) -> None:
         "redis+sentinel://localhost:26379",
         "redis+sentinel:///mymaster",
         "redis://localhost:port",
+        "redis://localhost/name",
         "redis://localhost:6379?no_such_option=1",
     ],
 )
 def test_what_is_no_address_is_a_config_error_before_anything_connects(url: str) -> None:
     with pytest.raises(ConfigError):
         RedisQueue.from_url(url)
+
+
+def test_an_address_of_a_program_that_wants_text_does(flavour: Flavour) -> None:
+    with (
+        RedisServer(flavour) as server,
+        RedisQueue.from_url(f"{server.url}?decode_responses=true") as queue,
+    ):
+        workout(queue)
 
 
 def test_an_address_is_looked_at_without_a_connection() -> None:
