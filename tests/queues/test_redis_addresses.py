@@ -307,6 +307,28 @@ def test_a_server_that_is_read_only_for_a_while_is_waited_for(flavour: Flavour) 
         assert queue.pending_count() == 1
 
 
+def test_a_server_that_cannot_save_for_a_while_is_waited_for(flavour: Flavour, tmp_path: Path) -> None:
+    (folder := tmp_path / "full").mkdir()
+    with ExitStack() as stack:
+        options = ["--enable-protected-configs", "yes"]
+        server = stack.enter_context(RedisServer(flavour, options=options))
+        queue = stack.enter_context(RedisQueue.from_url(server.url, broker_timeout=LONG))
+        pool = stack.enter_context(ThreadPoolExecutor())
+        with server.client() as client:
+            client.config_set("dir", str(folder))
+            folder.rmdir()
+            client.config_set("save", "3600 1")
+            client.bgsave()
+            while client.info("persistence")["rdb_last_bgsave_status"] != "err":
+                pass
+            adding = pool.submit(queue.enqueue, a_task("cpu"))
+            while "errorstat_MISCONF" not in client.info("errorstats"):
+                pass
+            client.config_set("stop-writes-on-bgsave-error", "no")
+        adding.result(LONG)
+        assert queue.pending_count() == 1
+
+
 def test_a_service_that_no_sentinel_knows_is_an_outage(flavour: Flavour) -> None:
     with RedisServer(flavour, tcp=True) as master, sentinel_of(master, flavour) as sentinel:
         url = f"redis+sentinel://127.0.0.1:{sentinel.port}/other"

@@ -50,7 +50,7 @@ _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 1.0
 _SENTINEL_PORT: Final = 26379
 
-_AWAY: Final = ("READONLY", "LOADING", "NOREPLICAS", "BUSY", "UNBLOCKED")
+_AWAY: Final = ("READONLY", "LOADING", "NOREPLICAS", "BUSY", "UNBLOCKED", "MISCONF")
 _AWAY_KINDS: Final = (
     broker.ReadOnlyError,
     broker.ClusterDownError,
