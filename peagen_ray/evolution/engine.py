@@ -288,6 +288,12 @@ class Engine:
         self._record(Kind.STOP, now, reason=reason)
         self._wind_up()
 
+    def look(self, now: float) -> None:
+        """Stop if ``run_timeout`` is over, which it may be while nothing can be asked."""
+        limit = self._rules.run_timeout
+        if limit is not None and now >= limit:
+            self.stop(StopReason.RUN_TIMEOUT, now)
+
     def resume(self, now: float, choice: Choice | None = None) -> None:
         """Begin a new life of the run: what is outstanding is asked again, late answers are dropped.
 
