@@ -202,8 +202,8 @@ class Engine:
 
     def issue(self, now: float) -> Question | None:
         """What :meth:`ask` gives where no stopping rule holds; a replay asks with it."""
-        if self._repeats():
-            question: Question = self._flight.send_again()
+        question = self._flight.send_again() if self._repeats() else None
+        if question is not None:
             self._record_ask(question, now)
             return question
         if self.stop_reason is None and self._ready():
@@ -213,6 +213,10 @@ class Engine:
             return None
         if self.settings.ordered and self._flight.awaited():
             return None
+        repeated = self._flight.send_again(Confirm)
+        if repeated is not None:  # the one confirmation at a time is that of an earlier life
+            self._record_ask(repeated, now)
+            return repeated
         confirm = self._confirm()
         return None if confirm is None else self._send(confirm, now)
 
@@ -283,6 +287,12 @@ class Engine:
         self.stop_reason = reason
         self._record(Kind.STOP, now, reason=reason)
         self._wind_up()
+
+    def look(self, now: float) -> None:
+        """Stop if ``run_timeout`` is over, which it may be while nothing can be asked."""
+        limit = self._rules.run_timeout
+        if limit is not None and now >= limit:
+            self.stop(StopReason.RUN_TIMEOUT, now)
 
     def resume(self, now: float, choice: Choice | None = None) -> None:
         """Begin a new life of the run: what is outstanding is asked again, late answers are dropped.

@@ -46,9 +46,13 @@ class Flight:
         self._slots[question.n] = Slot(question)
         self.asked += 1
 
-    def send_again(self) -> Question:
-        """The next question that is to be asked again."""
-        return self._slots[self.again.popleft()].question
+    def send_again(self, kind: type[Question] | None = None) -> Question | None:
+        """The next question that is to be asked again, of that kind if one is named; None if there is none."""
+        found = (self._slots[n].question for n in self.again)
+        question = next((each for each in found if kind is None or isinstance(each, kind)), None)
+        if question is not None:
+            self.again.remove(question.n)
+        return question
 
     def open_slot(self, n: int, epoch: int) -> Slot | None:
         """The slot of a question that may be answered; None if it was, or is of another life.

@@ -299,6 +299,8 @@ def worst_case(config: Config, candidates: int | None = None) -> tuple[int, floa
     task = task_bound(backends, table, table.max_prompt_tokens, config.mutate.max_tokens, fanout)
     total = task * candidates
     tokens = min(total.tokens, stop.budget_tokens or total.tokens)
-    if None in prices_of(backends).values():
+    prices = prices_of(backends).values()
+    if None in prices:
         return tokens, stop.budget_usd
-    return tokens, min(total.usd, stop.budget_usd or total.usd)
+    dearest = max(each for pair in prices if pair for each in pair)
+    return tokens, min(total.usd, cost(tokens, 0, (dearest, 0)).usd, stop.budget_usd or total.usd)

@@ -117,6 +117,7 @@ class Driver:
             while not self._engine.done:
                 if self._watch.stopping:
                     self._engine.stop(self._watch.stopping, self._clock())
+                self._engine.look(self._clock())
                 self._ask()
                 if self._engine.done or self._stuck():
                     break

@@ -534,6 +534,20 @@ def test_what_is_outstanding_is_asked_again_and_is_the_same_question():
     assert engine.epoch == 1
 
 
+def test_a_confirmation_of_an_earlier_life_is_asked_again_though_the_budget_is_spent():
+    engine = make(rules=StopRules(budget_tokens=10))
+    tell(engine, engine.ask(0.0), ok(1.0, 1, tokens=10))
+    confirm = engine.ask(1.0)
+    assert isinstance(confirm, Confirm)
+    engine.resume(2.0)
+    again = engine.ask(3.0)
+    assert (again.n, engine.stop_reason) == (confirm.n, StopReason.BUDGET_TOKENS)
+    assert not engine.done
+    tell(engine, again, ok(1.0, 1))
+    assert engine.done
+    assert engine.best.confirmed
+
+
 def test_answers_of_an_earlier_life_are_dropped_and_counted():
     engine = make()
     old = engine.ask(0.0)

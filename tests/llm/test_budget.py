@@ -264,7 +264,10 @@ def config(*backends: BackendTable, **stop: Any) -> Config:
 def test_the_worst_case_of_a_run_is_known_before_it_starts() -> None:
     assert worst_case(config(CHEAP)) == (20_000, pytest.approx(20 * (900 * 1e-6 + 100 * 2e-6)))
     assert worst_case(config(CHEAP), candidates=1)[0] == 1000
-    assert worst_case(config(CHEAP, budget_tokens=5, budget_usd=0.001)) == (5, 0.001)
+    assert worst_case(config(CHEAP, budget_tokens=5000, budget_usd=0.001)) == (5000, 0.001)
+    assert worst_case(config(CHEAP, budget_tokens=5000)) == (5000, pytest.approx(5000 * 2e-6)), (
+        "no token is dearer"
+    )
     assert worst_case(config(FREE)) == (20_000, 0.0)
     assert worst_case(config(UNKNOWN)) == (20_000, None)
     with pytest.raises(ConfigError):

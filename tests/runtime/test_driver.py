@@ -103,6 +103,15 @@ def test_a_candidate_is_proposed_executed_evaluated_and_told_with_its_measuremen
         assert all(seconds > 0 for seconds in event.wall.values())
 
 
+def test_the_time_of_a_run_is_over_though_nothing_comes_back(drive: Callable[..., Drive]) -> None:
+    class Deaf(Script):
+        def mutate(self, task: Task) -> None:
+            return None
+
+    done = drive(Deaf(), stop={"run_timeout": 0.2}).run()
+    assert done.engine.stop_reason is StopReason.RUN_TIMEOUT
+
+
 def test_the_best_is_confirmed_on_fresh_inputs_and_then_is_the_best(drive: Callable[..., Drive]) -> None:
     done = drive().run()
     confirms = [task for task in done.script.tasks if task.payload.get("mode") == "confirm"]

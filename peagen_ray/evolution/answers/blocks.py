@@ -8,11 +8,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from peagen_ray.evolution.answers.edit import Hunk, Line, Mark
+from peagen_ray.evolution.answers.elision import is_gap
 
 _OPENERS: Final = frozenset({"SEARCH", "ORIGINAL", "OLD", "HEAD", "BEFORE", "FIND"})
 _CLOSERS: Final = frozenset({"REPLACE", "UPDATED", "NEW", "AFTER", "END"})
 _NAMELESS: Final = 5
 """Characters that a marker without a word needs; one with a word needs three."""
+_MERGE: Final = 7
+"""Length of the marks of a merge, which name branches that can be called anything."""
+_DASHED: Final = (re.compile(r"\s*-{5,}[ \t]*SEARCH\s*"), re.compile(r"\s*\+{5,}[ \t]*REPLACE\s*"))
+"""Marks of a dialect that has no angles."""
+_NUMBERED: Final = re.compile(r"\s*:(?:start|end)_line: *\d+\s*")
 _PATH: Final = re.compile(r"[\w./\\-]+\.\w{1,5}")
 _DECORATION: Final = "`*#: \t"
 
@@ -45,11 +51,11 @@ def take_blocks(lines: Sequence[str]) -> tuple[list[Block], list[str]]:
     found: list[Block] = []
     start: int | None = None
     for number, line in enumerate(lines):
-        if "<<<" in line and _marker(line, "<", _OPENERS):
+        if _opens(line):
             if start is not None:
                 found.append(Block(None, "", number - 1, "a SEARCH block has no end"))
             start = number
-        elif start is not None and ">>>" in line and _marker(line, ">", _CLOSERS):
+        elif start is not None and _closes(line):
             found.append(_block(lines, start, number))
             rest[start : number + 1] = [""] * (number + 1 - start)
             start = None
@@ -63,7 +69,24 @@ def take_blocks(lines: Sequence[str]) -> tuple[list[Block], list[str]]:
 
 
 def block_hunk(search: Sequence[str], replace: Sequence[str]) -> Hunk:
-    """The hunk that turns ``search`` into ``replace``: their common ends are kept lines."""
+    """The hunk that turns ``search`` into ``replace``: their common ends are kept lines, and so are equal gaps."""
+    gaps = [[number for number, line in enumerate(some) if is_gap(line)] for some in (search, replace)]
+    if gaps[0] and len(gaps[0]) == len(gaps[1]):
+        parts = zip(_cut_at(search, gaps[0]), _cut_at(replace, gaps[1]), strict=True)
+        joined: list[Line] = []
+        for number, (old, new) in enumerate(parts):
+            joined += [Line(Mark.KEEP, search[gaps[0][number - 1]])] if number else []
+            joined += _changed(old, new)
+        return Hunk(tuple(joined))
+    return Hunk(tuple(_changed(search, replace)))
+
+
+def _cut_at(lines: Sequence[str], places: Sequence[int]) -> list[Sequence[str]]:
+    starts = [0, *(place + 1 for place in places)]
+    return [lines[start:end] for start, end in zip(starts, [*places, len(lines)], strict=True)]
+
+
+def _changed(search: Sequence[str], replace: Sequence[str]) -> list[Line]:
     shorter = min(len(search), len(replace))
     head = next((i for i in range(shorter) if search[i].rstrip() != replace[i].rstrip()), shorter)
     left = shorter - head
@@ -72,7 +95,7 @@ def block_hunk(search: Sequence[str], replace: Sequence[str]) -> Hunk:
     lines += [Line(Mark.CUT, text) for text in search[head : len(search) - tail]]
     lines += [Line(Mark.ADD, text) for text in replace[head : len(replace) - tail]]
     lines += [Line(Mark.KEEP, text) for text in search[len(search) - tail :]]
-    return Hunk(tuple(lines))
+    return lines
 
 
 def _worded(lines: Sequence[str]) -> Iterator[tuple[int, int, int]]:
@@ -112,9 +135,16 @@ def _block(lines: Sequence[str], start: int, end: int) -> Block:
         return Block(None, "", end, "a SEARCH block has no divider")
     if len(dividers) > 1:
         return Block(None, "", end, "a SEARCH block has more than one divider")
-    search = _unfenced(lines[start + 1 : dividers[0]])
+    search = _unfenced(_unnumbered(lines[start + 1 : dividers[0]]))
     replace = _unfenced(lines[dividers[0] + 1 : end])
     return Block(block_hunk(search, replace), _file_above(lines, start), end)
+
+
+def _unnumbered(lines: Sequence[str]) -> Sequence[str]:
+    """The lines without those that say at which number SEARCH stands, which are not believed."""
+    first = next((number for number, line in enumerate(lines) if not _NUMBERED.fullmatch(line)), len(lines))
+    ruled = 0 < first < len(lines) and len(lines[first].strip()) >= 5 and not lines[first].strip().strip("-")
+    return lines[first + ruled :]
 
 
 def _dividers(lines: Sequence[str], start: int, end: int) -> list[int]:
@@ -129,6 +159,14 @@ def _dividers(lines: Sequence[str], start: int, end: int) -> list[int]:
     return twins or aligned or places
 
 
+def _opens(line: str) -> bool:
+    return ("<<<" in line and _marker(line, "<", _OPENERS)) or _DASHED[0].fullmatch(line) is not None
+
+
+def _closes(line: str) -> bool:
+    return (">>>" in line and _marker(line, ">", _CLOSERS)) or _DASHED[1].fullmatch(line) is not None
+
+
 def _marker(line: str, sign: str, words: frozenset[str]) -> bool:
     text = line.strip()
     rest = text.lstrip(sign)
@@ -136,6 +174,8 @@ def _marker(line: str, sign: str, words: frozenset[str]) -> bool:
     word, _, after = rest.strip().partition(" ")
     if not rest.strip():
         return length >= _NAMELESS
+    if length == _MERGE and text == line.rstrip():
+        return True
     known = word.strip(":<>=").upper() in words
     return length >= 3 and known and (not after or sign == "<" or len(after) < 80)
 

@@ -7,13 +7,15 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from peagen_ray.evolution.answers.edit import LIMIT, Edit, EditKind, Hunk, Reason, Rejected
+from peagen_ray.evolution.answers.edit import LIMIT, Edit, EditKind, Hunk, Mark, Reason, Rejected
+from peagen_ray.evolution.answers.elision import elided, is_dots
 from peagen_ray.evolution.answers.graft import graft, import_place
 from peagen_ray.evolution.answers.needs import is_import
 from peagen_ray.evolution.answers.parse import parse
 from peagen_ray.evolution.answers.places import Places
-from peagen_ray.evolution.answers.source import Source, Splice, outside
+from peagen_ray.evolution.answers.source import Source, Splice, outside, squeezed
 from peagen_ray.evolution.answers.tree import objection, parsed
+from peagen_ray.evolution.answers.wrapping import is_escaped, unescaped
 from peagen_ray.workload.fingerprint import fingerprint_of
 
 CANDIDATES: Final = 16
@@ -47,7 +49,8 @@ def read_answer(
     """The program that an answer makes of another one.
 
     Of the last few edits in one answer the last one counts that is complete, applies, and makes another program that
-    parses and is called alike. Where none does, the last one that would change something says why.
+    parses and is called alike. Where none does, the last one that would change something says why. An answer that makes
+    none because it is escaped for HTML is read without the escapes.
 
     Args:
         answer: what the model said.
@@ -58,6 +61,16 @@ def read_answer(
         name: the file name of the program, where the model was told one.
         finished: False if the model was stopped before its end.
     """
+    made = _read(answer, source, entry, tried, name, finished=finished)
+    if not is_escaped(answer) or (isinstance(made, Changed) and not is_escaped(made.source, code=True)):
+        return made
+    other = _read(unescaped(answer), source, entry, tried, name, finished=finished)
+    return made if isinstance(made, Rejected) and isinstance(other, Rejected) else other
+
+
+def _read(
+    answer: str, source: str, entry: str, tried: Collection[str], name: str, *, finished: bool
+) -> Changed | Rejected:
     found = parse(answer, source, entry, name=name, finished=finished)
     failures: list[Rejected] = []
     for edit in reversed(found[-CANDIDATES:]):
@@ -86,11 +99,26 @@ def apply_edit(edit: Edit, source: str, entry: str = "") -> Changed | Rejected:
 def _made(edit: Edit, parent: Source, tree: ast.Module, entry: str) -> str | Rejected:
     if edit.kind is EditKind.REWRITE:
         return graft(edit.text, parent, tree, entry, edit.spare)
+    gap = _left_out(edit.hunks, parent)
+    if gap:
+        return Rejected(Reason.NOT_APPLICABLE, f"it leaves code out: {gap}")
     splices = _together(edit.hunks, parent, tree)
     if isinstance(splices, str):
         in_turn = _in_turn(edit.hunks, parent)
         return Rejected(Reason.NOT_APPLICABLE, splices) if in_turn is None else in_turn
     return parent.spliced(splices)
+
+
+def _left_out(hunks: Sequence[Hunk], parent: Source) -> str:
+    """The first line added that only stands for code, "" if there is none."""
+    known = set(squeezed(parent.lines))
+    for hunk in hunks:
+        kept = {line.text.strip() for line in hunk.lines if line.mark is Mark.KEEP}
+        gap = elided(hunk.after, known | kept)
+        dots = (line.text.strip() for line in hunk.lines if line.mark is Mark.ADD and is_dots(line.text))
+        if gap or (gap := next((text for text in dots if text not in known), "")):
+            return gap
+    return ""
 
 
 def _together(hunks: Sequence[Hunk], parent: Source, tree: ast.Module) -> list[Splice] | str:

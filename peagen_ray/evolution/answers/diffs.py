@@ -73,6 +73,7 @@ class _Reader:
         self._fenced = fenced
         self._files: list[FileDiff] = []
         self._held: list[Line] | None = [] if headless else None
+        self._within = ""
 
     @property
     def is_inside(self) -> bool:
@@ -94,7 +95,7 @@ class _Reader:
                 self.begin(patch[2].strip())
         elif line.startswith("@@"):
             self._close()
-            self._held = []
+            self._held, self._within = [], line.rpartition("@@")[2].strip()
         elif _NOISE.match(line):
             self._close()
         elif self._held is not None and not line.startswith("\\ "):
@@ -135,8 +136,8 @@ class _Reader:
         if lines:
             if not self._files:
                 self._files.append(FileDiff(""))
-            self._files[-1].hunks.append(Hunk(tuple(lines)))
-        self._held = None
+            self._files[-1].hunks.append(Hunk(tuple(lines), self._within))
+        self._held, self._within = None, ""
 
 
 def _is_header(lines: Sequence[str], number: int, *, inside: bool = False) -> bool:

@@ -75,9 +75,15 @@ class Line(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Hunk:
-    """Lines that follow each other, some of them changed. No line numbers: models count badly."""
+    """Lines that follow each other, some of them changed. No line numbers: models count badly.
+
+    Attributes:
+        lines: kept, cut and added.
+        within: the definition that it says it is in, as ``def f(x):``; "" if it says nothing.
+    """
 
     lines: tuple[Line, ...]
+    within: str = ""
 
     @property
     def before(self) -> tuple[str, ...]:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from peagen_ray.evolution.answers.edit import Reason, Rejected
-from peagen_ray.evolution.answers.needs import bound, imports_already, is_import, needed
+from peagen_ray.evolution.answers.elision import elided
+from peagen_ray.evolution.answers.needs import bound, imports_already, is_import, needed, put_into
 from peagen_ray.evolution.answers.rewrite import Rewrite, read_rewrite
-from peagen_ray.evolution.answers.source import (
-    Source,
-    Splice,
-    indent_of,
-)
+from peagen_ray.evolution.answers.source import Source, Splice, indent_of, squeezed
 from peagen_ray.evolution.answers.tree import (
     BINDING,
     Definition,
@@ -36,11 +32,6 @@ from peagen_ray.evolution.answers.whole import header, into_blocks, is_whole
 
 COMPANY: Final = 200
 """Imports, helpers and constants that a rewrite may bring along."""
-_ELIDED: Final = re.compile(
-    r"[ \t]*#[ \t]*(?:\.\.\.|…|\(?(?:the )?(?:rest|remainder) of .{0,80}(?:unchanged|same|as before|remain|omitted)"
-    r"|(?:existing|remaining) (?:code|lines|logic|implementation)\b)",
-    re.IGNORECASE,
-)
 
 
 @dataclass
@@ -76,7 +67,7 @@ def graft(
         whole = into_blocks(made, source)
         if whole is not None:
             return whole
-    elif is_whole(made.tree, tree, entry) and not any(_ELIDED.match(line) for line in made.lines):
+    elif is_whole(made.tree, tree, entry) and not elided(made.lines, squeezed(source.lines)):
         return source.replaced([*header(made, source, tree), *made.lines])
     return _Graft(made, source, tree, entry, _spare(spare)).run()
 
@@ -101,6 +92,7 @@ class _Graft:
         self._gap = ""
         self._target = find(tree, entry) if entry else None
         self._loose: set[ast.stmt] = set()
+        self._known = frozenset(squeezed(source.lines))
         self._homes = {id(node): each for each in (*spare, made) for node in each.tree.body}
 
     def run(self) -> str | Rejected:
@@ -155,14 +147,15 @@ class _Graft:
         self._plan.roots.append(new)
         if ellipses(new) > ellipses(old):
             self._gap = self._gap or f"... in {new.name}"
+        self._gap = self._gap or elided(self._made.with_comments(new), self._known)
 
     def _is_left_out(self, old: Definition, new: Definition) -> bool:
         """Whether a definition has nothing but what stands for code that the program keeps."""
         if is_stub(new) and not is_stub(old):
             return True
-        lines = self._made.text_of(new, "")
+        lines = self._made.with_comments(new)
         rest = [node for node in new.body if not isinstance(node, ast.Pass) and not is_text(node)]
-        return not rest and any(_ELIDED.match(line) for line in lines)
+        return not rest and bool(elided(lines, ()))
 
     def _class_rest(self, made: ast.ClassDef, old: ast.ClassDef) -> None:
         """Add the methods and attributes that a class does not have; replace attributes that it has."""
@@ -233,11 +226,15 @@ class _Graft:
         taken = {*ours, *(name for node in self._made.tree.body for name in bound(node))}
         spare = [node for each in self._spare for node in each.tree.body if not bound(node) & taken]
         found = needed(self._plan.roots, self._made.tree.body, spare, COMPANY)
+        filled = {name for node in self._tree.body for name in put_into(node)}
         imports: list[str] = []
         helpers: list[str] = []
         for node in found or ():
             known = next((ours[name] for name in sorted(bound(node)) if name in ours), None)
-            if is_import(node):
+            puts = set() if isinstance(node, Definition) else put_into(node)
+            if puts:
+                helpers += [] if puts & filled else self._text_of(node)
+            elif is_import(node):
                 imports += [] if imports_already(self._tree.body, node) else self._text_of(node)
             elif known is None and node not in self._loose:
                 helpers += (
@@ -284,12 +281,7 @@ class _Graft:
         return self._homes[id(node)].text_of(node, "")
 
     def _elided(self) -> str:
-        ours = {line.strip() for line in self._source.lines}
-        for splice in self._plan.splices:
-            for line in splice.lines:
-                if _ELIDED.match(line) and line.strip() not in ours:
-                    return line.strip()
-        return ""
+        return next((gap for each in self._plan.splices if (gap := elided(each.lines, self._known))), "")
 
 
 def import_place(source: Source, tree: ast.Module) -> int:

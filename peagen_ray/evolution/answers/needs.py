@@ -52,11 +52,13 @@ def needed(
 ) -> list[ast.stmt] | None:
     """The statements of ``body`` that the roots need, directly or through others, in the order written.
 
-    Names that ``body`` does not bind are looked for in ``spare``. Statements that only do something, such as tests
-    and examples of use, are never needed. None if there would be more than ``most``.
+    Names that ``body`` does not bind are looked for in ``spare``. Statements that fill what is needed are needed
+    as well; those that only do something, such as tests and examples of use, are not. None if there would be more
+    than ``most``.
     """
     homes = _homes(spare) | _homes(body)
     chosen: dict[int, ast.stmt] = {}
+    puts = [(node, put_into(node)) for node in body if not isinstance(node, Definition)]
     todo = list(roots)
     while todo:
         for name in sorted(mentioned(todo.pop())):
@@ -66,9 +68,34 @@ def needed(
                     todo.append(statement)
                     if len(chosen) > most:
                         return None
+        if not todo:
+            todo = [node for node in _filling(puts, chosen.values()) if id(node) not in chosen]
+            chosen.update((id(node), node) for node in todo)
     stars = [node for node in body if isinstance(node, ast.ImportFrom) and node.names[0].name == "*"]
     chosen.update((id(node), node) for node in stars)
     return [node for node in (*spare, *body) if id(node) in chosen]
+
+
+def _filling(puts: Iterable[tuple[ast.stmt, set[str]]], chosen: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
+    """The statements that put something into what chosen ones bind, as a loop that fills a table does."""
+    names = {name for node in chosen if isinstance(node, ast.Assign | ast.AnnAssign) for name in bound(node)}
+    return (node for node, into in puts if into & names and not is_main_guard(node))
+
+
+def put_into(statement: ast.stmt) -> set[str]:
+    """The names of what a statement stores an item or an attribute in, or calls a method of for no value."""
+    names: set[str] = set()
+    for node in ast.walk(statement):
+        at: ast.AST | None = None
+        if isinstance(node, ast.Subscript | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            at = node
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            at = node.value.func if isinstance(node.value.func, ast.Attribute) else None
+        while isinstance(at, ast.Subscript | ast.Attribute):
+            at = at.value
+        if isinstance(at, ast.Name):
+            names.add(at.id)
+    return names
 
 
 def is_import(statement: ast.stmt) -> bool:

@@ -15,6 +15,7 @@ from peagen_ray.evolution.answers.places import Places
 from peagen_ray.evolution.answers.prose import Segment, lines_of, segments, without_reasoning
 from peagen_ray.evolution.answers.source import Source, Splice
 from peagen_ray.evolution.answers.tree import parsed
+from peagen_ray.evolution.answers.wrapping import unwrapped
 
 HUNKS: Final = 1000
 """Changes that an answer may hold."""
@@ -83,7 +84,7 @@ class _Reader:
 
     def read(self, answer: str) -> tuple[Edit | Rejected, ...]:
         """See :func:`parse`."""
-        lines = without_reasoning(lines_of(answer))
+        lines = unwrapped(without_reasoning(lines_of(answer)))
         blocks, rest = take_blocks(lines)
         pieces = [self._block(block) for block in blocks]
         parts = segments(rest)

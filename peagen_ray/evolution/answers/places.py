@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
+from typing import Final
 
 from peagen_ray.evolution.answers.edit import Hunk, Line, Mark
+from peagen_ray.evolution.answers.elision import is_gap
 from peagen_ray.evolution.answers.source import Splice, indent_of, shifted
+
+PARTS: Final = 100
+"""Parts of one hunk, between gaps, that are looked for."""
+_DEFINES: Final = re.compile(r"[ \t]*(?:async[ \t]+def|def|class)[ \t]+(\w+)")
 
 
 class Places:
     """Finds hunks among the lines of a program; time is linear in both.
 
     First the lines have to agree but for blanks at their ends; where no place does, all blanks around lines and
-    blank lines are disregarded. More than one place is none: nothing is guessed.
+    blank lines are disregarded, and then those within lines too. More than one place is none, unless the hunk says
+    which definition it is in: nothing is guessed. A kept line that only stands for code is a gap: what is before and
+    after it is found by itself, in order.
 
     Args:
         lines: of the program, without their ends.
@@ -36,9 +46,19 @@ class Places:
         else:
             wanted = [text for text in wanted if text.strip()]
             places = self._loose.find(text.strip() for text in wanted)
+            if not places:
+                places = self._squashed.find("".join(text.split()) for text in wanted)
             numbers = self._filled[places[0] : places[0] + len(wanted)] if places else []
         if len(places) == 1:
             return _walk(self._lines, lines, numbers)
+        if not places and any(self._is_gap(line) for line in lines):
+            return self._find_parts(hunk)
+        scope = self._scope(hunk.within) if places else None
+        if scope is not None:
+            first_line, part = scope
+            inner = part.find(Hunk(hunk.lines))
+            if not isinstance(inner, str):
+                return [Splice(a + first_line, b + first_line, text) for a, b, text in inner]
         first = next(text.strip() for text in wanted if text.strip())
         if places:
             return f"the lines from {_shown(first)} on are in the program more than once"
@@ -46,6 +66,61 @@ class Places:
         if missing:
             return f"the program has no line {_shown(missing)}"
         return f"the lines from {_shown(first)} on do not follow each other like this in the program"
+
+    def _is_gap(self, line: Line) -> bool:
+        return line.mark is Mark.KEEP and is_gap(line.text) and line.text.strip() not in self._known
+
+    def _find_parts(self, hunk: Hunk) -> list[Splice] | str:
+        """The same for a hunk with gaps: each part that changes something has one place, and all are in order."""
+        found: list[Splice] = []
+        within = hunk.within
+        parts = _parts(hunk.lines, self._is_gap)
+        if len(parts) > PARTS:
+            return f"a change leaves out code in more than {PARTS} places"
+        for lines in parts:
+            part = Hunk(lines, within)
+            here = self.find(part)
+            if all(line.mark is Mark.KEEP for line in lines):
+                if isinstance(here, str) and not self._has(part):
+                    return here
+            elif isinstance(here, str):
+                return here
+            elif found and here[0].start < found[-1].end:
+                return "the parts of a change are in another order in the program"
+            else:
+                found += here
+            within = next((line.text for line in reversed(lines) if _DEFINES.match(line.text)), within)
+        return found
+
+    def _has(self, part: Hunk) -> bool:
+        """Whether lines are anywhere in the program."""
+        wanted = [text.strip() for text in part.before if text.strip()]
+        return not wanted or bool(self._loose.find(wanted))
+
+    def _scope(self, within: str) -> tuple[int, Places] | None:
+        """The first line of a definition and its lines; None if there is not one such."""
+        text = within.strip()
+        name = _DEFINES.match(text)
+        if name is None:
+            return None
+        if text not in self._scopes:
+            same = self._definitions.get(name[1], [])
+            at = [n for n in same if re.match(rf"\s*{re.escape(text)}(?!\w)", self._lines[n])]
+            self._scopes[text] = (at[0], Places(_block_at(self._lines, at[0]))) if len(at) == 1 else None
+        return self._scopes[text]
+
+    @cached_property
+    def _definitions(self) -> dict[str, list[int]]:
+        """The lines that define a name."""
+        found: dict[str, list[int]] = {}
+        for number, line in enumerate(self._lines):
+            if match := _DEFINES.match(line):
+                found.setdefault(match[1], []).append(number)
+        return found
+
+    @cached_property
+    def _scopes(self) -> dict[str, tuple[int, Places] | None]:
+        return {}
 
     def _reading(self, line: Line) -> Line:
         """The reading of a kept line that the program has; the marked one if it has both or neither."""
@@ -72,6 +147,26 @@ class Places:
     @cached_property
     def _loose(self) -> _Finder:
         return _Finder(self._lines[number].strip() for number in self._filled)
+
+    @cached_property
+    def _squashed(self) -> _Finder:
+        return _Finder("".join(self._lines[number].split()) for number in self._filled)
+
+
+def _parts(lines: Sequence[Line], is_gap: Callable[[Line], bool]) -> list[tuple[Line, ...]]:
+    """The runs of lines between gaps, those that are blank left out."""
+    runs = [tuple(run) for gap, run in groupby(lines, key=is_gap) if not gap]
+    return [run for run in runs if any(not line.is_blank for line in run)]
+
+
+def _block_at(lines: Sequence[str], start: int) -> Sequence[str]:
+    """The lines of the definition that begins at a line."""
+    margin = len(indent_of(lines[start]))
+    for number in range(start + 1, len(lines)):
+        text = lines[number].strip()
+        if text and text[0] != ")" and len(indent_of(lines[number])) <= margin:
+            return lines[start:number]
+    return lines[start:]
 
 
 class _Finder:

@@ -34,6 +34,18 @@ class Rewrite:
             for number, line in enumerate(lines, first)
         ]
 
+    def with_comments(self, node: Definition) -> list[str]:
+        """The lines of a definition, and the comments that its body ends with, which are not of its tree."""
+        first, end = first_line(node), end_of(node)
+        margin = len(indent_of(self.lines[first - 1]))
+        after = end
+        for number in range(end, len(self.lines)):
+            text = self.lines[number].strip()
+            if text and not (text.startswith("#") and len(indent_of(self.lines[number])) > margin):
+                break
+            after = number + 1 if text else after
+        return self.lines[first - 1 : after]
+
 
 def read_rewrite(text: str) -> Rewrite | Rejected:
     """A text moved to the left margin and parsed, or what is wrong with it."""

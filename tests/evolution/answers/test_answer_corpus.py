@@ -6,6 +6,7 @@ import answer_blocks
 import answer_diffs
 import answer_prose
 import answer_rewrites
+import answer_wrapped
 import pytest
 from answer_shape import Shape
 
@@ -13,7 +14,7 @@ from peagen_ray.evolution.answers import Changed, read_answer
 
 CORPUS = {
     f"{family.__name__.removeprefix('answer_')}: {shape.name}": shape
-    for family in (answer_diffs, answer_blocks, answer_rewrites, answer_prose)
+    for family in (answer_diffs, answer_blocks, answer_rewrites, answer_prose, answer_wrapped)
     for shape in family.SHAPES
 }
 
@@ -31,5 +32,5 @@ def test_an_answer_means_what_was_intended(shape: Shape) -> None:
 
 
 def test_the_corpus_is_not_small() -> None:
-    families = (answer_diffs, answer_blocks, answer_rewrites, answer_prose)
+    families = (answer_diffs, answer_blocks, answer_rewrites, answer_prose, answer_wrapped)
     assert len(CORPUS) == sum(len(family.SHAPES) for family in families) >= 120
