@@ -140,6 +140,7 @@ class Row:
         high: of its interval.
         middle: the value; None where only an interval is known.
         points: single values that it is made of.
+        more: what the label goes on with where there is room.
     """
 
     label: str
@@ -147,6 +148,7 @@ class Row:
     high: float
     middle: float | None
     points: Sequence[float] = ()
+    more: str = ""
 
 
 def strip(rows: Sequence[Row], xlabel: str) -> Markup:
@@ -160,7 +162,8 @@ def strip(rows: Sequence[Row], xlabel: str) -> Markup:
         parts.append(f'<path class="one" d="M{x(1.0)} {_TOP}V{height - _BOTTOM}"/>')
     for place, row in enumerate(rows):
         y = _TOP + step * place + 32
-        parts.append(f'<text x="26" y="{y - 12}" class="label">{escape(row.label)}</text>')
+        more = f'<tspan class="more">{escape(row.more)}</tspan>' if row.more else ""
+        parts.append(f'<text x="26" y="{y - 12}" class="label">{escape(row.label)}{more}</text>')
         ends_at = f"M{x(row.low)} {y - 5}v10m0-5H{x(row.high)}m0-5v10"
         parts.append(f'<path class="span" d="{ends_at}"/>')
         parts += [f'<circle class="ring" cx="{x(point)}" cy="{y}" r="4"/>' for point in row.points]
