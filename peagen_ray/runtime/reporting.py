@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import webbrowser
 from pathlib import Path
+from typing import Final
 
 from peagen_ray.errors import UsageError
 from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.storage import replace_file
+
+_IN_TERMINAL: Final = frozenset({"www-browser", "links", "elinks", "lynx", "w3m"})
+"""Browsers that would take the terminal over."""
 
 
 def write_report(paths: RunPaths, output: Path | None = None) -> Path:
@@ -40,7 +44,8 @@ def open_page(path: Path) -> bool:
         browser = webbrowser.get()
     except webbrowser.Error:
         return False
-    in_terminal = isinstance(browser, webbrowser.GenericBrowser) and not isinstance(
-        browser, webbrowser.BackgroundBrowser
-    )
-    return not in_terminal and browser.open(path.resolve().as_uri())
+    if type(browser) is webbrowser.GenericBrowser:
+        if Path(browser.name).name in _IN_TERMINAL:
+            return False
+        browser = webbrowser.BackgroundBrowser([browser.name, *browser.args])  # it would be waited for
+    return browser.open(path.resolve().as_uri())
