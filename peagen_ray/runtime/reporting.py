@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import webbrowser
 from pathlib import Path
 from typing import Final
@@ -44,8 +45,20 @@ def open_page(path: Path) -> bool:
         browser = webbrowser.get()
     except webbrowser.Error:
         return False
-    if type(browser) is webbrowser.GenericBrowser:
-        if Path(browser.name).name in _IN_TERMINAL:
-            return False
-        browser = webbrowser.BackgroundBrowser([browser.name, *browser.args])  # it would be waited for
-    return browser.open(path.resolve().as_uri())
+    address = path.resolve().as_uri()
+    if isinstance(browser, webbrowser.GenericBrowser):
+        return Path(browser.name).name not in _IN_TERMINAL and _started(
+            [browser.name, *(each.replace("%s", address) for each in browser.args)]
+        )
+    return browser.open(address)
+
+
+def _started(command: list[str]) -> bool:
+    """Start it, silent and on its own, and do not wait for it, as ``webbrowser`` would."""
+    try:
+        subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+    except OSError:
+        return False
+    return True
