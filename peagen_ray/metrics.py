@@ -352,10 +352,10 @@ def _calls(result: Result) -> Iterator[_Call]:
 
 
 def _handler(result: Result) -> str:
-    """The handler's class, or "" where none ran."""
+    """The handler's class, or ``none`` where none ran."""
     stamp = result.data.get("provenance")
     reference = stamp.get("handler") if isinstance(stamp, Mapping) else ""
-    return str(reference or "").rpartition(":")[2]
+    return str(reference or "").rpartition(":")[2] or "none"
 
 
 def _reason(result: Result) -> str:
