@@ -183,9 +183,9 @@ class Meter:
         """A run was charged so much for calls of a back-end."""
         self._made["evo_cost_usd_total"].labels(backend).inc(usd)
 
-    def watch(self, pool: Callable[[], Pool]) -> None:
-        """Ask this how the warm pools stand, from now on."""
-        self._asked.pool = pool
+    def watch(self, pool: Callable[[], Pool], caps: str) -> None:
+        """Ask this how the warm pools of a worker with those tags stand, from now on."""
+        self._asked.pool, self._asked.caps = pool, caps
 
     def left_idle(self) -> None:
         """A process that stood ready has left, since nothing came."""
@@ -254,7 +254,7 @@ class _Asked:
     ) -> None:
         self._queue = queue
         self.pool = pool
-        self._caps = caps
+        self.caps = caps
 
     def describe(self) -> Iterable[Any]:
         """Nothing, so that nobody is asked before somebody looks."""
@@ -293,9 +293,9 @@ class _Asked:
             return {}
         live, idle, launched = self.pool()
         return {
-            "warm_spawner_live_workers": [([self._caps], float(live))],
-            "warm_spawner_idle_workers": [([self._caps], float(idle))],
-            "warm_spawner_launch_total": [([self._caps], float(launched))],
+            "warm_spawner_live_workers": [([self.caps], float(live))],
+            "warm_spawner_idle_workers": [([self.caps], float(idle))],
+            "warm_spawner_launch_total": [([self.caps], float(launched))],
         }
 
 
@@ -352,10 +352,10 @@ def _calls(result: Result) -> Iterator[_Call]:
 
 
 def _handler(result: Result) -> str:
-    """The handler's class, or "" where none ran."""
+    """The handler's class, or ``none`` where none ran."""
     stamp = result.data.get("provenance")
     reference = stamp.get("handler") if isinstance(stamp, Mapping) else ""
-    return str(reference or "").rpartition(":")[2]
+    return str(reference or "").rpartition(":")[2] or "none"
 
 
 def _reason(result: Result) -> str:

@@ -96,7 +96,7 @@ def test_what_has_not_happened_is_counted_from_nothing() -> None:
 def test_a_result_with_no_stamps_is_counted_too(data: dict[str, Any]) -> None:
     meter = Meter()
     meter.ran(TASK, Result(task_id=TASK.id, status=Status.OK, data=data))
-    assert value(meter, "worker_task_total", handler="", status="ok") == 1
+    assert value(meter, "worker_task_total", handler="none", status="ok") == 1
     assert value(meter, "worker_runtime_seconds_sum") == 0
 
 
@@ -136,7 +136,7 @@ def test_calls_of_models_are_counted_as_they_are_billed() -> None:
 def test_calls_that_cannot_be_read_are_left_out(exchanges: Any) -> None:
     meter = Meter()
     meter.ran(TASK, Result.success(TASK, {"exchanges": exchanges}))
-    assert value(meter, "worker_task_total", handler="", status="ok") == 1
+    assert value(meter, "worker_task_total", handler="none", status="ok") == 1
     assert value(meter, "llm_tokens_total", backend="b") is None
 
 

@@ -262,7 +262,7 @@ def _cost(progress: Progress) -> RenderableType:
         ("cost", f"{progress.usd:.4f} USD"),
         ("archive", f"{progress.accepted} accepted, {progress.cells} cells"),
         ("outcomes", outcomes_line(progress)),
-        *((f"{rule} left", words) for rule, words in progress.remaining.items()),
+        *((rule, f"{words} left") for rule, words in progress.remaining.items()),
     ]
     for name, words in rows:
         table.add_row(_one_line(Text(name, style="bold")), _one_line(Text(printable(words))))

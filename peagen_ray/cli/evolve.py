@@ -223,7 +223,8 @@ def run(
     from peagen_ray.cli.judged import judged_flags, with_output
 
     judged = judged_flags(program or [], evaluator, config_yaml, iterations, out, generation_size)
-    loaded = shared.load({**judged.flags, **{key: value for key, value in flags.items() if _is_given(value)}})
+    flags = {**judged.flags, **{key: value for key, value in flags.items() if _is_given(value)}}
+    loaded = _loaded(shared, flags, resume=resume, run_name=run_name, checkpoint=checkpoint)
     say_where(queue=queue, provider=loaded.config.task_queue.provider)
     for line in judged.notes:
         people(stdout_is_json=as_json).print(printable(line), soft_wrap=True)
@@ -281,7 +282,8 @@ def step(
         **check_provider(sync=sync, queue=queue, provider=provider, address=address),
     }
     shared = state(context)
-    loaded = shared.load(flags)
+    flags = {key: value for key, value in flags.items() if _is_given(value)}
+    loaded = _loaded(shared, flags, resume=resume, run_name=run_name, checkpoint=checkpoint)
     say_where(queue=queue, provider=loaded.config.task_queue.provider)
     request = _request(loaded, workload, (), checkpoint, None)
     request = _resumed(request, resume=resume, run_name=run_name, checkpoint=checkpoint)
@@ -290,6 +292,23 @@ def step(
 
 def _is_given(value: object) -> bool:
     return getattr(value, "value", value) is not None
+
+
+def _loaded(
+    shared: State, flags: dict[str, Any], *, resume: bool, run_name: str | None, checkpoint: Path | None
+) -> Loaded:
+    """The configuration; where a run goes on and nobody says with which program, with that of its record."""
+    loaded = shared.load(flags)
+    if not resume or loaded.config.mutate.target_file is not None:
+        return loaded
+    from peagen_ray.runtime.paths import RunPaths
+    from peagen_ray.runtime.records import subject_flags
+
+    return shared.load({**subject_flags(RunPaths.find(_named(run_name, checkpoint))), **flags})
+
+
+def _named(run_name: str | None, checkpoint: Path | None) -> str:
+    return run_name or (str(checkpoint) if checkpoint else "last")
 
 
 def _request(
@@ -326,7 +345,7 @@ def _resumed(
         if run_name is not None:
             raise UsageError("--run names a run to go on with", hint="add --resume")
         return request
-    return replace(request, resume=run_name or (str(checkpoint) if checkpoint else "last"))
+    return replace(request, resume=_named(run_name, checkpoint))
 
 
 def _go(shared: State, request: RunRequest, *, as_json: bool, dashboard: bool = False) -> None:

@@ -17,6 +17,9 @@ ANY_LIFE: Final = -1
 CHARGE: Final = "charge"
 """The reason of an answer that only says what a question may have cost of which nothing was heard: it is not late."""
 
+GUESTS: Final = "guests"
+"""The phase under which the CPU time of guests is told: candidates, and originals that run beside them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Mutate:
@@ -142,7 +145,7 @@ class Observation:
         tokens: LLM tokens that it took.
         usd: money that it took.
         wall: seconds by phase, such as ``mutate`` and ``execute``.
-        cpu: CPU seconds by phase, of the handlers; candidates are not in it.
+        cpu: CPU seconds by phase, of the handlers; and of all guests together, under :data:`GUESTS`.
     """
 
     outcome: Outcome

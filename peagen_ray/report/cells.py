@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import combinations
 from typing import Final
 
 from peagen_ray.evolution.archive import EvoDB
-from peagen_ray.evolution.descriptors import UNKNOWN
+from peagen_ray.evolution.descriptors import RANGES, UNKNOWN
 from peagen_ray.evolution.program import DESCRIPTORS, Binning, Program
 from peagen_ray.report.story import Story, Told
 
 MOST: Final = 40
 """Places along one side of a map; more are put together."""
+
+_PARTS: Final = 10
+"""Places that a descriptor's range is shown as, where cells have centroids."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ def champions(story: Story) -> tuple[list[Program], Binning]:
     """The best program of every cell that was ever taken and not refuted, of all islands together."""
     table = story.meta["config"]["evolve"]["archive"]
     known = {name.name: table[name.name] for name in fields(Binning) if name.name in table}
+    known["centroids"] = story.meta.get("centroids", ())
     binning = Binning.from_data({"edges": {}, "descriptors": DESCRIPTORS, **known})
     db = EvoDB(binning)
     for told in story.programs.values():
@@ -79,6 +84,8 @@ def maps(found: Sequence[Program], binning: Binning) -> list[Map]:
     """A map for each pair of descriptors that vary, those that vary most first, the age last."""
     if not found:
         return []
+    if binning.centroids:
+        found, binning = _in_a_grid(found, binning)
     names, none = binning.descriptors, unmeasured(found, binning)
     places = {
         at: sorted({program.bucket[at] for program in found if program.bucket})
@@ -89,6 +96,24 @@ def maps(found: Sequence[Program], binning: Binning) -> list[Map]:
     pairs = list(combinations(varied, 2))
     telling = [pair for pair in pairs if len(places[pair[0]]) > 1] or pairs[:1]
     return [_map(found, binning, places, *pair) for pair in telling[:6]]
+
+
+def _in_a_grid(found: Sequence[Program], binning: Binning) -> tuple[list[Program], Binning]:
+    """The programs with the place of their cell's middle on each descriptor, and the edges of these places."""
+    ranges = [binning.ranges.get(name) or RANGES[name] for name in binning.descriptors]
+    shares = [at / _PARTS for at in range(1, _PARTS)]
+    edges = {
+        name: tuple(low + share * (high - low) for share in shares)
+        for name, (low, high) in zip(binning.descriptors, ranges, strict=True)
+    }
+    middles = [tuple(bisect_right(shares, each) for each in middle) for middle in binning.centroids]
+    unknown = (UNKNOWN,) * len(ranges)
+    placed = [
+        replace(program, bucket=unknown if program.bucket == (UNKNOWN,) else middles[program.bucket[0]])
+        for program in found
+        if program.bucket
+    ]
+    return placed, replace(binning, edges=edges, centroids=())
 
 
 def _map(

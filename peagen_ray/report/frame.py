@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from peagen_ray.evolution import ledger
 from peagen_ray.evolution.events import Kind
-from peagen_ray.evolution.questions import Confirm
+from peagen_ray.evolution.questions import GUESTS, Confirm
 
 _STAGES: Final = ("mutate", "execute", "evaluate")
 _KEPT: Final = (
@@ -36,9 +36,9 @@ def frame(path: Path) -> pa.Table:
     ``seed``, ``outcome``, ``reason``, ``fitness`` (higher is better; null where it failed), ``speed_ms``,
     ``peak_kb``, ``confirmed_fitness`` (null where it was not confirmed), ``tokens``, ``usd``; ``mutate_s``,
     ``execute_s`` and ``evaluate_s`` (seconds of wall clock); ``mutate_cpu_s``, ``execute_cpu_s`` and
-    ``evaluate_cpu_s`` (CPU seconds of the handlers, without those of candidates; null where unknown); ``metrics``
-    (JSON) and ``source`` ("" for a duplicate, or where nothing ran). A confirmation is no row of its own: it fills
-    ``confirmed_fitness`` of its program.
+    ``evaluate_cpu_s`` (CPU seconds of the handlers) and ``guests_cpu_s`` (those of the candidate, and of the
+    original beside it; all null where unknown); ``metrics`` (JSON) and ``source`` ("" for a duplicate, or where
+    nothing ran). A confirmation is no row of its own: it fills ``confirmed_fitness`` of its program.
 
     Args:
         path: the run's ledger; the run may go on meanwhile.
@@ -53,7 +53,7 @@ def frame(path: Path) -> pa.Table:
     walls = [dict(wall or ()) for wall in rows["wall"].to_pylist()]
     cpus = [json.loads(detail).get("cpu", {}) for detail in rows["detail"].to_pylist()]
     stages = {f"{stage}_s": _column(walls, stage) for stage in _STAGES}
-    stages |= {f"{stage}_cpu_s": _column(cpus, stage) for stage in _STAGES}
+    stages |= {f"{stage}_cpu_s": _column(cpus, stage) for stage in (*_STAGES, GUESTS)}
     return pa.table(
         {
             "n": rows["n"],

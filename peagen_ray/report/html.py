@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from peagen_ray._version import __version__
 from peagen_ray.evolution.program import Program
+from peagen_ray.evolution.questions import GUESTS
 from peagen_ray.report import cells, lineage, svg
 from peagen_ray.report.failures import endings
 from peagen_ray.report.story import Confirmation, Story, read
@@ -107,6 +108,7 @@ def _facts(story: Story, *, running: bool) -> dict[str, Any]:
         "champions": [_champion(program) for program in ranked[:_CHAMPIONS]],
         "cells": len(champions),
         "descriptors": binning.descriptors,
+        "centroids": len(binning.centroids),
         "unmeasured": cells.unmeasured(champions, binning),
         "steps": steps,
         "drawn": DRAWN,
@@ -118,7 +120,17 @@ def _facts(story: Story, *, running: bool) -> dict[str, Any]:
         "config": list(_flat(story.meta["config"])),
         "environment": [pair for pair in _flat(story.facts) if pair[1] not in {"", "None"}],
         "spent": list(_spent(story)),
+        "guests": GUESTS in story.cpu,
+        "scorer": _scorer(story.meta["config"].get("evaluate", {})),
     }
+
+
+def _scorer(table: Mapping[str, Any]) -> str:
+    """The evaluator and its file, as ``runs show`` says it; "" where speed is measured."""
+    name = str(table.get("evaluator", "speed"))
+    if name == "speed":
+        return ""
+    return f"evaluator {shown(name, 80)}" + (f", {shown(table['file'], 300)}" if table.get("file") else "")
 
 
 def _unit(story: Story) -> str:
@@ -211,8 +223,7 @@ def _interval(label: str, metrics: Mapping[str, Any]) -> svg.Row:
     low, high, middle = (float(metrics[name]) for name in ("ratio_low", "ratio_high", "ratio"))
     count = metrics.get("samples")
     words = f"{label}: {number(middle, 4)}x ({number(low, 4)} to {number(high, 4)})"
-    words += f", {count} samples" if count else ""
-    return svg.Row(words, low, high, middle, points)
+    return svg.Row(words, low, high, middle, points, f", {count} samples" if count else "")
 
 
 def _metrics(story: Story) -> Iterator[tuple[str, str, str]]:
@@ -248,8 +259,9 @@ def _spent(story: Story) -> Iterator[tuple[str, str, str]]:
     told = story.told or 1
     yield "LLM tokens", number(story.tokens, 7), number(story.tokens / told)
     yield "LLM, USD", number(story.usd, 4), number(story.usd / told)
-    for stage, spent in sorted(story.cpu.items()):
-        yield f"{shown(stage, 40)}, CPU seconds of handlers", number(spent, 4), number(spent / told)
+    for stage, spent in sorted(story.cpu.items(), key=lambda item: (item[0] == GUESTS, item)):
+        whose = "candidates and originals" if stage == GUESTS else f"{shown(stage, 40)}, handlers"
+        yield f"CPU seconds: {whose}", number(spent, 4), number(spent / told)
     for stage, spent in sorted(story.wall.items()):
         yield f"{shown(stage, 40)}, seconds of wall clock", number(spent, 4), number(spent / told)
     yield "wall clock of the run, seconds", number(story.elapsed_s, 4), number(story.elapsed_s / told)

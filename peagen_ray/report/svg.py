@@ -15,6 +15,8 @@ from peagen_ray.report.text import number
 WIDTH: Final = 640
 _UNITS: Final = {"speed": "ms", "memory": "kB", "size": "characters"}
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 16, 14, 52
+_CHARACTER: Final = 11
+"""Width of a label's character at most: on a phone, where letters are larger."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +142,7 @@ class Row:
         high: of its interval.
         middle: the value; None where only an interval is known.
         points: single values that it is made of.
+        more: what the label goes on with where there is room.
     """
 
     label: str
@@ -147,6 +150,7 @@ class Row:
     high: float
     middle: float | None
     points: Sequence[float] = ()
+    more: str = ""
 
 
 def strip(rows: Sequence[Row], xlabel: str) -> Markup:
@@ -160,7 +164,8 @@ def strip(rows: Sequence[Row], xlabel: str) -> Markup:
         parts.append(f'<path class="one" d="M{x(1.0)} {_TOP}V{height - _BOTTOM}"/>')
     for place, row in enumerate(rows):
         y = _TOP + step * place + 32
-        parts.append(f'<text x="26" y="{y - 12}" class="label">{escape(row.label)}</text>')
+        more = f'<tspan class="more">{escape(row.more)}</tspan>' if row.more else ""
+        parts.append(f'<text x="26" y="{y - 12}" class="label">{escape(row.label)}{more}</text>')
         ends_at = f"M{x(row.low)} {y - 5}v10m0-5H{x(row.high)}m0-5v10"
         parts.append(f'<path class="span" d="{ends_at}"/>')
         parts += [f'<circle class="ring" cx="{x(point)}" cy="{y}" r="4"/>' for point in row.points]
@@ -172,7 +177,7 @@ def strip(rows: Sequence[Row], xlabel: str) -> Markup:
 def heat(found: Map, value: Callable[[float], str]) -> Markup:
     """A square for each taken place, the larger the fitter; its title says of what."""
     left = 150
-    size = max(10, min(64, (WIDTH - left - 8) // len(found.columns)))
+    size = max(10, min(132, (WIDTH - left - 8) // len(found.columns)))
     tall = max(10, min(48, 400 // len(found.rows)))
     height = _TOP + tall * len(found.rows) + 78
     fits = [spot.fitness for spot in found.spots]
@@ -198,7 +203,8 @@ def heat(found: Map, value: Callable[[float], str]) -> Markup:
         parts.append(
             f'<text class="tick" x="{left - 6}" y="{y:.1f}" text-anchor="end">{escape(found.rows[at])}</text>'
         )
-    for at in range(0, len(found.columns), math.ceil(190 / size)):
+    widest = _CHARACTER * (max(map(len, found.columns)) + 1)
+    for at in range(0, len(found.columns), math.ceil(widest / size)):
         x, anchor = (left + size * at, "start") if size * at < WIDTH - left - 110 else (WIDTH, "end")
         label = escape(found.columns[at])
         parts.append(f'<text class="tick" x="{x}" y="{bottom + 24}" text-anchor="{anchor}">{label}</text>')

@@ -89,13 +89,14 @@ class Running(Run):
     def watch(self, every: float = 1.0) -> Self:
         """As :meth:`Run.watch`; raises what the run failed of."""
         super().watch(every)
+        self._thread.join(every)  # its ledger says that it has ended a little before it has
         if self._error is not None:
             raise self._error
         return self
 
     def _repr_html_(self) -> str:
         """What a notebook shows of it; waits for nothing."""
-        return super()._repr_html_() if self._control.begun.is_set() else html.escape(repr(self))
+        return html.escape(repr(self)) if self._control.paths is None else super()._repr_html_()
 
     def __repr__(self) -> str:
         if self._control.paths is None:

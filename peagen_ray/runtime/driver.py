@@ -12,7 +12,16 @@ from peagen_ray.evolution.engine import Engine
 from peagen_ray.evolution.events import Event
 from peagen_ray.evolution.ledger import Ledger
 from peagen_ray.evolution.program import Outcome
-from peagen_ray.evolution.questions import ANY_LIFE, CHARGE, Confirm, Mutate, Observation, Question, Run
+from peagen_ray.evolution.questions import (
+    ANY_LIFE,
+    CHARGE,
+    GUESTS,
+    Confirm,
+    Mutate,
+    Observation,
+    Question,
+    Run,
+)
 from peagen_ray.evolution.stopping import StopReason
 from peagen_ray.queues.base import FROM_NOW, TaskQueue
 from peagen_ray.runtime.consulting import Consultant, Consultation
@@ -48,13 +57,14 @@ class _Flight:
     cpu: dict[str, float] = field(default_factory=dict)
 
     def lap(self, now: float, result: Result) -> None:
-        """Note how long the stage took, and what its process used."""
+        """Note how long the stage took, and what its process and its guests used."""
         self.wall[self.stage] = round(now - self.started, 6)
         self.started = now
-        usage = result.data.get("usage")
-        used = usage.get("cpu_s") if isinstance(usage, Mapping) else None
-        if isinstance(used, int | float):
-            self.cpu[self.stage] = round(self.cpu.get(self.stage, 0.0) + used, 6)
+        for phase, table in ((str(self.stage), "usage"), (GUESTS, "guests")):
+            said = result.data.get(table)
+            used = said.get("cpu_s") if isinstance(said, Mapping) else None
+            if isinstance(used, int | float):
+                self.cpu[phase] = round(self.cpu.get(phase, 0.0) + used, 6)
 
     def observed(self, outcome: Outcome, reason: str = "") -> Observation:
         """What to tell the engine."""

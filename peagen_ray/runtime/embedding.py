@@ -23,7 +23,7 @@ from peagen_ray.runtime.recorded import RecordedRun, Run
 from peagen_ray.runtime.result import RunResult
 from peagen_ray.runtime.run import evolve as run_evolution
 from peagen_ray.runtime.settings import RunRequest, cores
-from peagen_ray.runtime.standalone import source_of, standalone
+from peagen_ray.runtime.standalone import is_lambda, source_of, standalone
 from peagen_ray.task import Result, Task
 
 if TYPE_CHECKING:
@@ -213,6 +213,8 @@ def _file_of(target: Target, entry_fn: str) -> tuple[Path, str]:
     if isinstance(target, str | Path):
         return Path(target), entry_fn
     name = getattr(target, "__qualname__", "")
+    if is_lambda(target):
+        raise UsageError("a lambda has no name by which it could be found", hint="define it with def")
     source_of(target)
     file = inspect.getsourcefile(target)
     if file is not None and Path(file).is_file() and "<locals>" not in name:

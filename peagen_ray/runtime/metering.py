@@ -21,7 +21,6 @@ def metered(
     queue: Callable[[], TaskQueue],
     stack: ExitStack,
     say: Callable[[str], None],
-    caps: str = "",
 ) -> Meter | None:
     """What counts, and is seen on a port as long as the stack; None unless a port is configured.
 
@@ -30,14 +29,13 @@ def metered(
         queue: the queue, when somebody looks; what this raises while there is none is nobody's trouble.
         stack: what ends the port.
         say: told where it is to be seen.
-        caps: the tags that are offered here, as a label.
 
     Raises:
         UsageError: the port is taken, or may not be used.
     """
     if config.metrics.port is None:
         return None
-    meter = Meter(lambda: queue_state(queue()), caps=caps)
+    meter = Meter(lambda: queue_state(queue()))
     exposed = stack.enter_context(meter.serve(config.metrics.port))
     say(f"metrics at http://{platform.node()}:{exposed.port}/metrics")
     return meter

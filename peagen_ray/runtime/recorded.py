@@ -24,7 +24,7 @@ class Best:
     Attributes:
         source: its source text; the original's where nothing better was found.
         diff: unified diff from the original; "" for none.
-        fitness: higher is better; 0.0 for the original of a run that measures speed.
+        fitness: higher is better; of the original 0.0 where speed is measured, else its score.
         ratio: speed as a multiple of the original's; None in a run that measures something else.
         low: lower end of its 95 % interval; None where there is none.
         high: upper end.
@@ -77,8 +77,10 @@ class Run:
         story = read(self.paths.ledger)
         original, found, final = story.meta["subject"]["source"], story.best, story.final
         if found is None:
+            first = next(iter(story.programs.values()), None)
+            score = 0.0 if story.timed or first is None else first.fitness
             timed = 1.0 if story.timed else None
-            return Best(original, "", 0.0 if story.timed else None, timed, None, None, confirmed=True, n=0)
+            return Best(original, "", score, timed, None, None, confirmed=True, n=0)
         source = winner_source(story) or story.text(found.row)
         fitness, metrics = found.fitness, found.metrics
         if final is not None and final["confirmed"]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from peagen_ray.config.layers import flatten
+from peagen_ray.config.load import Flag
 from peagen_ray.config.problems import dotted
 from peagen_ray.errors import LedgerError
 from peagen_ray.evolution.events import Event, Kind
@@ -171,6 +172,21 @@ def all_runs(workspace: Path = WORKSPACE) -> list[RunRecord | LedgerError]:
         except LedgerError as error:
             found.append(error)
     return found
+
+
+def subject_flags(paths: RunPaths) -> dict[str, Flag]:
+    """The keys of the configuration that say what a run is about, as its ledger has them.
+
+    Raises:
+        LedgerError: it cannot be read.
+    """
+    found = meta(paths.ledger)
+    subject, config = found["subject"], found["config"]
+    said = {"mutate.target_file": subject["path"], "evolve.entry_fn": subject["entry"]}
+    said["evolve.files"] = config["evolve"].get("files")
+    if found.get("evaluation"):
+        said |= {f"evaluate.{key}": config["evaluate"].get(key) for key in ("evaluator", "file", "command")}
+    return {key: Flag(f"run {paths.id}", value) for key, value in said.items() if value}
 
 
 def record_of(paths: RunPaths) -> RunRecord:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import subprocess
 import webbrowser
 from pathlib import Path
+from typing import Final
 
 from peagen_ray.errors import UsageError
 from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.storage import replace_file
+
+_IN_TERMINAL: Final = frozenset({"www-browser", "links", "elinks", "lynx", "w3m"})
+"""Browsers that would take the terminal over."""
 
 
 def write_report(paths: RunPaths, output: Path | None = None) -> Path:
@@ -40,7 +45,20 @@ def open_page(path: Path) -> bool:
         browser = webbrowser.get()
     except webbrowser.Error:
         return False
-    in_terminal = isinstance(browser, webbrowser.GenericBrowser) and not isinstance(
-        browser, webbrowser.BackgroundBrowser
-    )
-    return not in_terminal and browser.open(path.resolve().as_uri())
+    address = path.resolve().as_uri()
+    if isinstance(browser, webbrowser.GenericBrowser):
+        return Path(browser.name).name not in _IN_TERMINAL and _started(
+            [browser.name, *(each.replace("%s", address) for each in browser.args)]
+        )
+    return browser.open(address)
+
+
+def _started(command: list[str]) -> bool:
+    """Start it, silent and on its own, and do not wait for it, as ``webbrowser`` would."""
+    try:
+        subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        )
+    except OSError:
+        return False
+    return True

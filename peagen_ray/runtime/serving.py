@@ -151,7 +151,10 @@ class Serving:
         )
         pool = WarmPool(launcher, table.warm_pool, None, seconds, keep=self._keep, on_idle=on_idle)
         if self._meter is not None:
-            self._meter.watch(lambda: Pool(pool.counts.live, pool.counts.idle, pool.counts.launched))
+            self._meter.watch(
+                lambda: Pool(pool.counts.live, pool.counts.idle, pool.counts.launched),
+                ",".join(sorted(self._offered)),
+            )
         return pool
 
     @property

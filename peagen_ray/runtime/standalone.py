@@ -40,15 +40,15 @@ class _Pieces:
         self.definitions: list[str] = []
         self._seen: set[str] = set()
 
-    def add(self, function: Any) -> None:
-        """A function or a class, after what it uses."""
-        source = source_of(function)
+    def add(self, function: Any, name: str = "") -> None:
+        """A function or a class, after what it uses; a lambda under the name by which it is used."""
+        source = f"{name} = {source_of(function)}" if is_lambda(function) else source_of(function)
         self._seen.add(function.__name__)
         scope = _scope(function)
-        for name in _used(source, function):
-            if name in scope and name not in self._seen:
-                self._seen.add(name)
-                self._define(name, scope[name], function)
+        for used in _used(source, function):
+            if used in scope and used not in self._seen:
+                self._seen.add(used)
+                self._define(used, scope[used], function)
         self.definitions.append(source if source.endswith("\n") else f"{source}\n")
 
     def _define(self, name: str, value: Any, user: Any) -> None:
@@ -56,8 +56,8 @@ class _Pieces:
         if line is not None:
             self.imports.append(line)
         elif inspect.isfunction(value) or inspect.isclass(value):
-            self.add(value)
-            if value.__name__ != name:
+            self.add(value, name)
+            if value.__name__ != name and not is_lambda(value):
                 self.definitions.append(f"{name} = {value.__name__}\n")
         elif (text := _literal(value)) is not None:
             self.definitions.append(f"{name} = {text}\n")
@@ -70,12 +70,31 @@ class _Pieces:
 
 
 def source_of(function: Any) -> str:
-    """Its source, from the margin on; raises TargetError."""
+    """Its source, from the margin on, of a lambda the expression; raises TargetError."""
+    name = getattr(function, "__qualname__", "") or repr(function)
     try:
-        return textwrap.dedent(inspect.getsource(function))
+        source = textwrap.dedent(inspect.getsource(function))
     except (OSError, TypeError) as error:
-        name = getattr(function, "__qualname__", "") or repr(function)
         raise TargetError(f"its source is not to be had: {error}", subject=name) from error
+    return _expression(source, name) if is_lambda(function) else source
+
+
+def is_lambda(function: Any) -> bool:
+    """Whether it has no name of its own."""
+    return getattr(function, "__name__", "") == "<lambda>"
+
+
+def _expression(source: str, name: str) -> str:
+    """The lambda in the statement that it was found in."""
+    try:
+        found = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Lambda)]
+    except SyntaxError:
+        found = []
+    if len(found) != 1:
+        raise TargetError(
+            "its source cannot be told from what is around it", subject=name, hint="define it with def"
+        )
+    return ast.unparse(found[0])
 
 
 def _scope(function: Any) -> dict[str, Any]:

@@ -126,7 +126,7 @@ def work(request: WorkerRequest, say: Callable[[str], None]) -> int:
         queue.pending_count()  # Whoever cannot be reached is found out before anything is started.
         inbox: _Inbox = inboxes.SimpleQueue()
         stack.enter_context(taking_signals(inbox))
-        meter = metered(config, lambda: queue, stack, say, tags_text(table.caps))
+        meter = metered(config, lambda: queue, stack, say)
         serving = stack.enter_context(
             Serving(
                 config,

@@ -64,6 +64,7 @@ def record(path: Path, pretence: Pretence = Pretence()) -> None:
     source = _original(pretence)
     config = Config().model_dump(mode="json")
     config["evolve"]["stop"] |= {"max_generations": 10**6, "no_improve": 10**6}
+    config["evaluate"]["evaluator"] = "module" if pretence.scored else "speed"
     meta = {
         "run": path.parent.name,
         "seed": pretence.seed,
@@ -121,7 +122,7 @@ def _answer(question: Question, pretence: Pretence) -> Observation:
         "wall": {"mutate": 0.05, "execute": 0.2 + rng.random() / 10, "evaluate": 0.01},
     }
     source = _changed(question.parent.src, rng)
-    common |= {"cpu": {"mutate": 0.02, "execute": 0.1, "evaluate": 0.005}}
+    common |= {"cpu": {"mutate": 0.02, "execute": 0.1, "evaluate": 0.005, "guests": 0.4}}
     digest = hashlib.blake2b(source.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
     common |= {"source": source, "fingerprint": digest}
     drawn = rng.random()

@@ -70,7 +70,7 @@ def test_a_large_screen_shows_all_of_it():
     text = drawn(140, 40)
     for words in (
         "20260301-120000-ab12", "best 2.50x (200 → 80.0 ms), 3.50x waits", "generation 3, 37 candidates",
-        "2 of 4", "3 waiting", "1 at work", "12,345", "0.1250 USD", "20 ok, 17 incorrect", "run_timeout left",
+        "2 of 4", "3 waiting", "1 at work", "12,345", "0.1250 USD", "20 ok, 17 incorrect", "run_timeout", "47 s left",
         "#38    execute  from #4", "#39    confirm  from #7", "+ #36", "3.50x", "█",
     ):  # fmt: skip
         assert words in text, words

@@ -16,6 +16,7 @@ from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.runtime.progress import Observer
 from peagen_ray.runtime.result import RunResult
 from peagen_ray.runtime.settings import RunRequest, cores
+from peagen_ray.testing.pretended import Pretence, record
 
 SLOW = "def f(xs: list[int]) -> int:\n    return sum(xs)\n"
 TARGET = ("--target-file", "slow.py")
@@ -166,6 +167,17 @@ def test_a_run_is_resumed_by_name_by_checkpoint_or_the_last_one(
 ) -> None:
     assert run(["evolve", command, *TARGET, *more]) == 0
     assert asked[0].resume == resume
+
+
+@pytest.mark.parametrize("command", ["run", "step"])
+def test_a_run_that_goes_on_need_not_be_told_again_what_it_improves(
+    asked: list[RunRequest], here: Path, command: str
+) -> None:
+    ledger = here / ".peagen/runs/20260301-120000-ab12/ledger.arrow"
+    ledger.parent.mkdir(parents=True)
+    record(ledger, Pretence(candidates=2))
+    assert run(["evolve", command, "--resume", "--run", "20260301-120000-ab12"]) == 0
+    assert (str(asked[0].target), asked[0].config.evolve.entry_fn) == ("slow.py", "slow")
 
 
 @pytest.mark.parametrize("command", ["run", "step"])

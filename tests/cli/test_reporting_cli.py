@@ -49,6 +49,7 @@ def test_a_page_that_cannot_be_written_is_told(run, tmp_path):
     [
         (webbrowser.GenericBrowser("lynx"), False),  # it would take the terminal
         (webbrowser.BackgroundBrowser(["true"]), True),
+        (webbrowser.GenericBrowser("true"), True),  # a command of $BROWSER, such as an editor's helper
     ],
 )
 def test_a_page_is_opened_in_a_window_and_never_in_the_terminal(run, monkeypatch, browser, shown):

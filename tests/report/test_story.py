@@ -74,6 +74,8 @@ def test_the_table_has_a_row_for_each_program_with_its_measurements(both):
     assert best["confirmed_fitness"] == engine.best.fitness
     assert {row["execute_s"] is None for row in rows[1:]} == {False}
     assert {row["execute_cpu_s"] for row in rows} == {None, 0.1}
+    assert {row["guests_cpu_s"] for row in rows} == {None, 0.4}
+    assert "CPU seconds: candidates and originals" in page(story.path)
 
 
 def test_a_score_that_is_no_ratio_is_shown_as_it_is(ledger):
@@ -84,6 +86,7 @@ def test_a_score_that_is_no_ratio_is_shown_as_it_is(ledger):
     assert "the original's speed" not in text
     assert "self-reported by the evaluator" in text
     assert "fresh inputs" not in text
+    assert "derived from type hints" not in text
 
 
 def test_a_scored_run_has_no_map_of_what_nobody_measured(ledger):

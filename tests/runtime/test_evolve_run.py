@@ -70,6 +70,7 @@ def test_every_candidate_is_in_the_ledger_with_its_lineage_and_its_reason(ended:
         assert event.parents == asked[event.n].parents
         assert event.outcome is Outcome.OK or event.reason
         assert event.wall
+    assert all(e.detail["cpu"]["guests"] > 0 for e in told.values() if e.outcome is Outcome.OK)
 
 
 @pytest.mark.slow

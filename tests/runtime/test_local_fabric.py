@@ -14,6 +14,7 @@ from peagen_ray.errors import ConfigError, LaunchError, PluginNotFound, QueueErr
 from peagen_ray.fabric.parked import Parked
 from peagen_ray.fabric.warm import WarmPool
 from peagen_ray.launcher.client import Launcher
+from peagen_ray.metrics import Meter
 from peagen_ray.queues.letters import LetterFolder
 from peagen_ray.queues.stub import StubQueue
 from peagen_ray.runtime import local
@@ -59,6 +60,12 @@ def test_an_unknown_name_among_the_worker_plugins_is_refused_with_the_known_ones
 def test_an_unknown_provider_is_refused_by_name(opener: Callable[[Config], Any], table: str) -> None:
     with pytest.raises(PluginNotFound, match="nope"):
         opener(settings(**{table: {"provider": "nope"}}))
+
+
+def test_pools_are_counted_under_the_tags_that_are_offered(here: Path) -> None:
+    meter = Meter()
+    with LocalFabric(settings(), 1, (), frozenset({"llm", "cpu"}), meter=meter):
+        assert meter.registry.get_sample_value("warm_spawner_launch_total", {"caps": "cpu,llm"}) is not None
 
 
 def test_the_queue_is_opened_with_the_configured_options(here: Path) -> None:

@@ -166,6 +166,12 @@ def test_what_a_run_fails_of_is_raised_where_it_is_waited_for():
         with pytest.raises(TargetError, match="no such file"):
             look()
     assert "did not begin" in repr(run)
+    assert "did not begin" in run._repr_html_()
+
+
+def test_a_lambda_is_refused_since_it_could_not_be_found_by_name():
+    with pytest.raises(UsageError, match="lambda"):
+        peagen_ray.evolve(lambda x: x)
 
 
 def test_a_run_that_is_not_waited_for_is_handed_its_control(tmp_path, monkeypatch):

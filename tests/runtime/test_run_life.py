@@ -33,6 +33,8 @@ from peagen_ray.errors import (
 from peagen_ray.evolution.events import Event, Kind
 from peagen_ray.evolution.ledger import Ledger, meta, read
 from peagen_ray.evolution.replay import replay
+from peagen_ray.report.cells import champions, maps
+from peagen_ray.report.story import read as story_of
 from peagen_ray.runtime.paths import RunPaths
 from peagen_ray.runtime.result import RunResult
 from peagen_ray.runtime.run import build_engine, evolve, result_data
@@ -366,6 +368,9 @@ def test_cells_in_place_of_a_grid_are_recorded_and_need_no_library_later(
     engine_of_checkpoint = build_engine(recorded)
     engine_of_checkpoint.restore(json.loads(second.paths.checkpoint.read_text())["engine"])
     assert engine_of_checkpoint.state() == engine.state()
+    shown, binning = champions(story_of(second.paths.ledger))
+    assert {each.bucket for each in shown} == set(engine.db.grid)
+    assert sum(spot.cells for spot in maps(shown, binning)[0].spots) == len(engine.db)
 
 
 def test_what_is_not_as_it_was_when_the_run_began_is_told_and_recorded(

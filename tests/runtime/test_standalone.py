@@ -73,6 +73,17 @@ def test_a_closure_and_another_name_for_a_function_are_seen():
     assert scope["f"](1) == 6
 
 
+def test_a_lambda_that_is_used_is_written_down_under_its_name_with_what_it_uses():
+    names = cell(
+        "step = 2\nkey = other = lambda x: x * step  # so\ndef f(x: int) -> int:\n    return other(x)\n"
+    )
+    scope: dict[str, Any] = {}
+    exec(standalone(names["f"]), scope)
+    assert scope["f"](4) == 8
+    with pytest.raises(TargetError, match="around it"):
+        alone("g, h = (lambda x: x), (lambda x: -x)\ndef f(x: int) -> int:\n    return h(x)\n")
+
+
 def test_a_local_that_shares_its_name_with_something_else_brings_nothing():
     assert "frame" not in alone("def f(x: int) -> int:\n    data = x\n    return data\n", data=object())
 
