@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,6 +31,7 @@ from peagen_ray.llm.budget import (
     Amount,
     Budget,
     Lease,
+    Prices,
     check_prices,
     prices_of,
     round_bound,
@@ -444,15 +446,39 @@ def leased(n: int, epoch: int, now: float, worst: Amount) -> Event:
     return Event(Kind.LEASE, n=n, epoch=epoch, time_s=now, detail={"tokens": worst.tokens, "usd": worst.usd})
 
 
-def unsettled(events: Iterable[Event]) -> dict[tuple[int, int], Amount]:
-    """What questions may have cost of which nothing was heard, by number and epoch."""
+def heard_of(rounds: Iterable[Round], prices: Prices) -> dict[str, Amount]:
+    """What questions have cost whose answer is recorded, by what they are called; of known back-ends."""
+    calls: dict[str, list[Exchange]] = {}
+    for each in rounds:
+        calls.setdefault(each.task, []).extend(each.asked.exchanges)
+    return {
+        task: spent(made, prices)
+        for task, made in calls.items()
+        if any(call.kept for call in made) and all(call.backend in prices for call in made)
+    }
+
+
+def unsettled(
+    events: Iterable[Event], heard: Mapping[str, Amount], name_of: Callable[[int, int], str]
+) -> dict[tuple[int, int], Amount]:
+    """What questions are to be charged of which the run was not told, by number and epoch.
+
+    Of one that was sent off once, and whose answer is recorded, that is what it has cost; of all others what they may.
+
+    Args:
+        events: the run's ledger.
+        heard: see :func:`heard_of`.
+        name_of: what a question is called there, by epoch and number.
+    """
     found: dict[tuple[int, int], Amount] = {}
+    sent: Counter[tuple[int, int]] = Counter()
     for event in events:
         match event.event:
             case Kind.LEASE:
-                found[event.n, event.epoch] = Amount.of(
-                    int(event.detail["tokens"]), float(event.detail["usd"])
-                )
+                amount = Amount.of(int(event.detail["tokens"]), float(event.detail["usd"]))
+                sent[event.n, event.epoch] += 1
+                known = heard.get(name_of(event.epoch, event.n)) if sent[event.n, event.epoch] == 1 else None
+                found[event.n, event.epoch] = amount if known is None else known
             case Kind.TELL | Kind.DROP if event.epoch != ANY_LIFE:
                 found.pop((event.n, event.epoch), None)
             case Kind.DROP:

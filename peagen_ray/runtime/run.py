@@ -28,7 +28,7 @@ from peagen_ray.evolution.replay import resume, save_checkpoint
 from peagen_ray.evolution.selectors.choice import Choice
 from peagen_ray.evolution.settings import EngineSettings, Islands
 from peagen_ray.evolution.stopping import StopRules
-from peagen_ray.llm.budget import Amount
+from peagen_ray.llm.budget import Amount, prices_of
 from peagen_ray.llm.recording import Recording
 from peagen_ray.llm.recording import read as recorded
 from peagen_ray.metrics import Meter
@@ -46,6 +46,7 @@ from peagen_ray.runtime.metering import metered
 from peagen_ray.runtime.models import (
     LLM_MUTATORS,
     Models,
+    heard_of,
     moves_of,
     patch_settings,
     unsettled,
@@ -59,7 +60,7 @@ from peagen_ray.runtime.recounting import Recounted
 from peagen_ray.runtime.result import RunResult
 from peagen_ray.runtime.scoring import finish_scored
 from peagen_ray.runtime.settings import RunRequest, read_target
-from peagen_ray.runtime.tasks import SCORE, TaskMaker
+from peagen_ray.runtime.tasks import SCORE, TaskMaker, mutation_id
 from peagen_ray.runtime.watch import Watch
 from peagen_ray.sandbox.reference import Subject
 from peagen_ray.task import Result, Status, TaskKind
@@ -356,7 +357,7 @@ def _resumed(request: RunRequest, paths: RunPaths, ledger: Ledger, fabric: Fabri
     if choice is not None:
         watch.observer.note(f"from here on parents are chosen by the selector {choice.selector}")
     engine.resume(elapsed_s, choice)
-    for (n, epoch), amount in unsettled(read(paths.ledger)).items():
+    for (n, epoch), amount in _unsettled(request, paths, tasks).items():
         charge = Observation(Outcome.LOST, CHARGE, tokens=amount.tokens, usd=amount.usd)
         engine.tell(n, charge, elapsed_s, epoch=epoch)
     now = made_with(request.config, tasks.mutator)
@@ -367,6 +368,14 @@ def _resumed(request: RunRequest, paths: RunPaths, ledger: Ledger, fabric: Fabri
     engine.take_news()
     reference_ms = float(meta["reference"]["reference_ms"])
     return Opened(engine, ledger, tasks, reference_ms, elapsed_s, left_open(read(paths.ledger)))
+
+
+def _unsettled(request: RunRequest, paths: RunPaths, tasks: TaskMaker) -> dict[tuple[int, int], Amount]:
+    """What questions to models are to be charged of which an earlier life was not told."""
+    heard: dict[str, Amount] = {}
+    if request.config.llm.backends and paths.exchanges.exists():
+        heard = heard_of(recorded(paths.exchanges), prices_of(request.config.llm.backends))
+    return unsettled(read(paths.ledger), heard, partial(mutation_id, tasks))
 
 
 def _prepared(tasks: TaskMaker, seed: int, reference: Mapping[str, Any]) -> TaskMaker:

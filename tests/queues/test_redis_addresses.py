@@ -215,8 +215,25 @@ def test_tls_with_an_authority_of_ones_own(authority: Path) -> None:
 def test_a_server_that_another_authority_vouches_for_is_not_trusted(authority: Path) -> None:
     with RedisServer("redis", tls=authority) as server:
         url = server.url.replace("ca.crt", "other.crt")
-        queue = RedisQueue.from_url(url, broker_timeout=0.3)
-        with queue, pytest.raises(BrokerUnavailable, match="CERTIFICATE_VERIFY_FAILED"):
+        with RedisQueue.from_url(url) as queue, pytest.raises(ConfigError, match="CERTIFICATE_VERIFY_FAILED"):
+            queue.enqueue(a_task("cpu"))
+
+
+def test_a_file_of_authorities_that_is_missing_is_named(authority: Path) -> None:
+    with RedisServer("redis", tls=authority) as server:
+        url = server.url.replace("ca.crt", "missing.crt")
+        with RedisQueue.from_url(url) as queue, pytest.raises(ConfigError, match="No such file") as caught:
+            queue.enqueue(a_task("cpu"))
+    assert "ssl_ca_certs" in str(caught.value)
+
+
+def test_a_database_that_the_server_does_not_have_is_a_mistake_in_the_address(authority: Path) -> None:
+    with RedisServer("redis", tls=authority) as server:
+        url = server.url.replace("?", "/99?")
+        with (
+            RedisQueue.from_url(url) as queue,
+            pytest.raises(ConfigError, match="no database of that number"),
+        ):
             queue.enqueue(a_task("cpu"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -63,6 +64,8 @@ _AWAY_KINDS: Final = (
 _REFUSALS: Final = (broker.AuthenticationError, broker.AuthorizationError, broker.NoPermissionError)
 _REFUSED: Final = ("The user executing the script can't", "ACL failure in script")
 """What Redis 7.0 and later servers say where a script does what the user may not."""
+
+_NO_DATABASE: Final = "DB index is out of range"
 
 _ELSEWHERE: Final = ("slot", "non local key")
 """What the node of a cluster says of a script whose keys are not all its own."""
@@ -248,6 +251,14 @@ class Link:
                 "check [task_queue] username and password_env, and the rule for ACL users in docs/queues.md"
             )
             raise ConfigError(f"the broker refuses us: {text}", subject=self.name, hint=hint) from error
+        if self.name.startswith("rediss:") and _untrusted(error):
+            raise ConfigError(
+                f"the broker's certificate is not trusted: {_words(error)}",
+                subject=self.name,
+                hint="name the file of the authority that issued it: rediss://…?ssl_ca_certs=/path/ca.pem",
+            ) from error
+        if _NO_DATABASE in text:
+            raise ConfigError("the broker has no database of that number", subject=self.name) from error
         if isinstance(error, broker.OutOfMemoryError):
             hint = "let workers catch up, or raise its maxmemory"
             raise QueueFull("the broker has no memory left", subject=self.name, hint=hint) from error
@@ -314,6 +325,15 @@ _REPEATABLE: Final = {"claim": 9, "complete": 3, "fail": 3, "give_back": 3, "rel
 
 _KEPT: Final = frozenset({"enqueue", "complete"})
 """Scripts whose effect replicas must have, where that is asked for."""
+
+
+def _untrusted(error: BaseException | None) -> bool:
+    """Whether a certificate was refused, or what it is to be judged by cannot be read."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError | FileNotFoundError | ssl.CertificateError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _node(host: bytes | str, port: int) -> str:
