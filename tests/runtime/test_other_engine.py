@@ -83,7 +83,7 @@ def test_what_has_a_counterpart_is_taken_over_and_the_rest_is_listed(tmp_path: P
         "evaluate.artifact_chars": 900,
         "evolve.islands.count": 4,
         "evolve.islands.migrate_every": 80,
-        "evaluate.ignored": ["latency"],
+        "evaluate.ignored": ["complexity", "diversity", "latency"],
         "evolve.archive": {"descriptors": ["size", "novelty"], "widths": {"novelty": 0.1}},
         "evaluate.timeout_s": 120.0,
         "evaluate.cascade": True,
@@ -148,6 +148,12 @@ def test_what_is_wrong_in_a_configuration_is_named(tmp_path: Path, text: str, sa
     [
         ("evaluator.py", "def evaluate(path):\n    return {}\n", "module"),
         ("evaluator.py", "async def evaluate(path):\n    return {}\n", "module"),
+        (
+            "evaluator.py",
+            "try:\n    from judging import evaluate\nexcept ImportError:\n    evaluate = None\n",
+            "module",
+        ),
+        ("evaluator.py", "evaluate = Judge()\n", "module"),
         ("evaluate.py", "p.add_argument('--program_path'); p.add_argument('--results_dir')\n", "script"),
         ("test_it.py", "def test_it(): ...\n", "pytest"),
         ("score.sh", "#!/bin/sh\necho 1\n", "command"),
