@@ -204,6 +204,13 @@ def test_a_task_becomes_a_workspace(tmp_path: Path) -> None:
     assert import_task(tmp_path, force=True).path == tmp_path / ".peagen.toml"
 
 
+@pytest.mark.parametrize("name", ["initial_program.rs", "initial_prompt.txt", "initial.cpp"])
+def test_a_program_in_another_language_is_found_by_its_name(tmp_path: Path, name: str) -> None:
+    lay(tmp_path, evaluator_py="def evaluate(p): ...\n", helper_py="A = 1\n")
+    (tmp_path / name).write_text("anything\n")
+    assert import_task(tmp_path, write=False).program == tmp_path / name
+
+
 def test_what_would_be_refused_is_not_written(tmp_path: Path) -> None:
     lay(
         tmp_path,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import shutil
 import zipfile
 from typing import Any
 
@@ -207,6 +208,14 @@ def test_a_command_of_any_language_says_it_on_its_last_line(
 ) -> None:
     seen = judge("command", bundle(), command=["sh", "-c", line, "{program}"])
     assert (seen.outcome, seen.fitness) == (outcome, fitness), seen.reason
+
+
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc")
+def test_a_candidate_may_be_compiled(judge: Any) -> None:
+    line = 'gcc -x c "$0" -o /tmp/it && /tmp/it'
+    program = '#include <stdio.h>\nint main() { printf("%d\\n", 6 * 7); }\n'
+    seen = judge("command", bundle(), program, command=["sh", "-c", line, "{program}"])
+    assert (seen.fitness, seen.reason) == (42, "")
 
 
 def test_a_test_suite_is_the_oracle_and_what_it_measures_the_score(judge: Any) -> None:

@@ -73,7 +73,7 @@ def graft(
     if isinstance(made, Rejected):
         return made
     if source.blocks:
-        whole = into_blocks(made, source)
+        whole = into_blocks(made.lines, source)
         if whole is not None:
             return whole
     elif is_whole(made.tree, tree, entry) and not any(_ELIDED.match(line) for line in made.lines):

@@ -1,8 +1,9 @@
 """Convention ``script``: ``evaluate.py --program_path P --results_dir R`` writes ``metrics.json`` and ``correct.json``.
 
 Options: ``file``; ``arguments``, further words of the command line. Where both files are there, they decide, whatever
-the exit code; without ``combined_score`` the score is 0, as it is for the engine whose convention this is. Pictures and texts that it leaves in the results
-directory are artifacts. Private metrics are kept and shown to the person, under ``private.``; no prompt has them.
+the exit code; without ``combined_score`` the score is 0, as it is for the engine whose convention this is. Pictures
+and texts that it leaves in the results directory are artifacts. Private metrics are kept and shown to the person, under
+``private.``; no prompt has them.
 """
 
 from __future__ import annotations
