@@ -25,7 +25,7 @@ from peagen_ray.llm.base import FinishReason, LLMBackend, Prompt
 from peagen_ray.llm.budget import Purse
 from peagen_ray.llm.calling import Terms, ask
 from peagen_ray.task import Result, Task, TaskKind
-from peagen_ray.workload.fingerprint import fingerprint
+from peagen_ray.workload.fingerprint import fingerprint_of_any
 
 MOVES: Final[Mapping[str, Move]] = {
     "patch": Move.DIFF,
@@ -206,5 +206,5 @@ def _told(made: Proposal | Rejected | None, talk: Talk) -> dict[str, Any]:
     return {
         "source": made.source,
         "operator": made.operator,
-        "fingerprint": fingerprint(made.source),
+        "fingerprint": fingerprint_of_any(made.source),
     }

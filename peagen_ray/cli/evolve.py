@@ -221,6 +221,7 @@ def run(
         **check_provider(sync=sync, queue=queue, provider=provider, address=address),
     }
     from peagen_ray.cli.judged import judged_flags, with_output
+    from peagen_ray.runtime.settings import is_python
 
     judged = judged_flags(program or [], evaluator, config_yaml, iterations, out, generation_size)
     flags = {**judged.flags, **{key: value for key, value in flags.items() if _is_given(value)}}
@@ -230,6 +231,10 @@ def run(
         people(stdout_is_json=as_json).print(printable(line), soft_wrap=True)
     request = _request(loaded, workload, tuple(seed_program or ()), checkpoint, None)
     request = with_output(request, judged, output)
+    if request.judged and not is_python(request.target) and request.mutator() == "genetic":
+        what = f"{request.target} is no Python, and the offline mutator changes nothing else: "
+        hint = "it is scored as it is; for changes configure a model, [[llm.backends]]"
+        people(stdout_is_json=as_json).print(printable(what + hint), soft_wrap=True)
     request = _resumed(request, resume=resume, run_name=run_name, checkpoint=checkpoint)
     _go(shared, request, as_json=as_json, dashboard=dashboard)
 

@@ -446,7 +446,7 @@ class EvaluateTable(Table):
     """module: go through evaluate_stage1 to 3, where they are defined"""
     thresholds: Annotated[tuple[float, ...], Field(strict=False)] = (0.5, 0.75, 0.9)
     """module: what a stage has to score for the next one to be reached"""
-    ignored: Names = ()
+    ignored: Names = ("complexity", "diversity")
     """module: metrics that are no part of the mean where there is no combined_score"""
     repeats: int = Field(default=1, ge=1)
     """evaluations of one candidate at most; fitness is their mean, and they end early where noise cannot matter"""

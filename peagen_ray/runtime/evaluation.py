@@ -152,8 +152,9 @@ def _made(
         )
     root = _root(config, target)
     options = _options(config, file, root)
-    if table.evaluator == "pytest" and target.absolute().is_relative_to(root):
-        # Tests import the program by its name, and would find the original.
+    if (table.evaluator == "pytest" or len(names) > 1) and target.absolute().is_relative_to(root):
+        # Tests import the program by its name, and would find the original; parts of a package are nothing without the
+        # rest of it.
         options["place"] = str(target.absolute().parent.relative_to(root))
     return _bounded(config, table.evaluator, options, pack(root, table.files, hidden), names[0], names)
 

@@ -15,6 +15,7 @@ from peagen_ray.errors import UsageError
 from peagen_ray.runtime.other_engine import kind_of, mapped, read_yaml
 
 _PROGRAMS: Final = ("initial_program.py", "initial.py", "program.py", "main.py")
+_IN_OTHER_LANGUAGES: Final = ("initial_program.*", "initial.*", "initial_prompt.*", "initial_content.*")
 _EVALUATORS: Final = ("evaluator.py", "evaluate.py", "tests", "test.py")
 _MARKER: Final = "EVOLVE-BLOCK-START"
 _HEAD: Final = "Made of the files in this directory by `peagen-ray import`; run `peagen-ray evolve run` here."
@@ -97,15 +98,19 @@ def _evaluator(directory: Path) -> Path:
 
 
 def _programs(directory: Path, evaluator: Path) -> Sequence[Path]:
-    """The program's files, the main one first: a known name, else the only file that has markers."""
+    """The program's files, the main one first: a known name, else a file that has markers, else what is no Python."""
     marked = [path for path in _python(directory) if path != evaluator and _is_marked(path)]
     known = [directory / name for name in _PROGRAMS if (directory / name).is_file()]
     main = next((path for path in known if path in marked), known[0] if known else None)
     if main is None and marked:
         main = next((path for path in marked if path.parent == directory), None)
     if main is None:
+        others = (path for name in _IN_OTHER_LANGUAGES for path in sorted(directory.glob(name)))
+        main = next((path for path in others if path.is_file()), None)
+    if main is None:
+        names = ", ".join((*_PROGRAMS, *_IN_OTHER_LANGUAGES))
         raise UsageError(
-            f"has no program: none of {', '.join(_PROGRAMS)}, and no file there with {_MARKER}",
+            f"has no program: none of {names}, and no file there with {_MARKER}",
             subject=str(directory),
             hint="name it with evolve run --program FILE",
         )

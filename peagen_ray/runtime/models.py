@@ -330,8 +330,8 @@ def patch_settings(config: Config) -> PatchSettings:
     )
 
 
-def moves_of(mutator: str, config: Config) -> dict[str, float]:
-    """The shares of the moves that a mutator makes; empty if it asks no model.
+def moves_of(mutator: str, config: Config, *, python: bool = True) -> dict[str, float]:
+    """The shares of the moves that a mutator makes; empty if it asks no model. Offline only Python is changed.
 
     Raises:
         ConfigError: none is above 0.
@@ -341,6 +341,7 @@ def moves_of(mutator: str, config: Config) -> dict[str, float]:
     shares: dict[str, float] = config.evolve.moves.model_dump()
     if mutator != "patch":
         return {str(move): float(move == mutator) for move in Move}
+    shares |= {} if python else {str(Move.GENETIC): 0.0}
     if not any(shares.values()):
         raise ConfigError("no move has a share above 0", subject="evolve.moves")
     return shares

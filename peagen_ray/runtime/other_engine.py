@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -140,7 +140,7 @@ def kind_of(evaluator: Path) -> str:
         raise UsageError(f"is no Python: {error}", subject=str(evaluator)) from error
     if tree is None:
         return "command"
-    defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+    defined = set(_bound(tree.body))
     if "--program_path" in text and "--results_dir" in text:
         return "script"
     if "evaluate" in defined or "evaluate_stage1" in defined:
@@ -154,6 +154,21 @@ def kind_of(evaluator: Path) -> str:
         subject=str(evaluator),
         hint="docs/evaluators.md says what an evaluator looks like",
     )
+
+
+def _bound(body: Sequence[ast.stmt]) -> Iterator[str]:
+    """The names that a module's statements give to something that can be called: defined, imported or assigned."""
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (each.asname or each.name for each in node.names)
+        elif isinstance(node, ast.Assign):
+            yield from (each.id for each in node.targets if isinstance(each, ast.Name))
+        elif isinstance(node, ast.If | ast.Try | ast.With):
+            yield from _bound([each for each in ast.iter_child_nodes(node) if isinstance(each, ast.stmt)])
+            for handler in getattr(node, "handlers", ()):
+                yield from _bound(handler.body)
 
 
 def _stages(evaluator: Path | None) -> int:
@@ -291,6 +306,7 @@ class _Translation:
             self._dimensions([str(each) for each in dimensions])
 
     def _dimensions(self, dimensions: list[str]) -> None:
+        self._made.values["evaluate.ignored"] = dimensions
         known = {"complexity": "size", "diversity": "novelty"}
         if others := [name for name in dimensions if name not in known]:
             names = ", ".join(others)
@@ -298,7 +314,6 @@ class _Translation:
                 f"database.feature_dimensions: {names}",
                 "a metric needs edges here, which nothing says; set [evolve.archive] descriptors and edges",
             )
-            self._made.values["evaluate.ignored"] = others
         if ours := [known[name] for name in dimensions if name in known]:
             widths = {"widths": {"novelty": 0.1}} if "novelty" in ours else {}
             self._made.values["evolve.archive"] = {"descriptors": ours, **widths}

@@ -6,7 +6,7 @@ import json
 from typing import Any, Final
 
 from peagen_ray.config.model import Config
-from peagen_ray.errors import MutationRejected, ReplayDivergence
+from peagen_ray.errors import MutationRejected, ReplayDivergence, TargetError
 from peagen_ray.evolution.events import Event, Kind
 from peagen_ray.evolution.ledger import meta, read
 from peagen_ray.evolution.mutators.base import MutationRequest, Mutator
@@ -105,7 +105,7 @@ def _made_again(event: Event, question: Mutate, mutator: Mutator | None, recorde
     try:
         source, operator = (proposal := mutator.propose(request)).source, proposal.operator
         fingerprint(source)
-    except (MutationRejected, SyntaxError):
+    except (MutationRejected, SyntaxError, TargetError):
         source, operator = "", ""
     if operator != event.operator or (event.source and source != event.source):
         raise ReplayDivergence(

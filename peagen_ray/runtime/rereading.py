@@ -17,7 +17,7 @@ from peagen_ray.llm.base import FinishReason, Prompt
 from peagen_ray.llm.recording import Player
 from peagen_ray.runtime.models import patch_settings
 from peagen_ray.runtime.tasks import SCORE, Stage, task_id
-from peagen_ray.workload.fingerprint import fingerprint
+from peagen_ray.workload.fingerprint import fingerprint_of_any
 
 
 class Rereader:
@@ -93,7 +93,7 @@ def _agrees(made: Proposal | Rejected | str, event: Event) -> bool:
     if isinstance(made, Proposal):
         if event.source:
             return made.source == event.source
-        return event.outcome is not Outcome.REJECTED and fingerprint(made.source) == event.fingerprint
+        return event.outcome is not Outcome.REJECTED and fingerprint_of_any(made.source) == event.fingerprint
     reason = made if isinstance(made, str) else str(made.reason)
     return event.outcome is Outcome.REJECTED and event.reason.startswith(reason)
 

@@ -59,13 +59,13 @@ from peagen_ray.runtime.provenance import changes, made_with
 from peagen_ray.runtime.recounting import Recounted
 from peagen_ray.runtime.result import RunResult
 from peagen_ray.runtime.scoring import finish_scored
-from peagen_ray.runtime.settings import RunRequest, read_target
+from peagen_ray.runtime.settings import RunRequest, is_python, read_target
 from peagen_ray.runtime.tasks import SCORE, TaskMaker, mutation_id
 from peagen_ray.runtime.watch import Watch
 from peagen_ray.sandbox.reference import Subject
 from peagen_ray.task import Result, Status, TaskKind
 from peagen_ray.tracing import tracer_of
-from peagen_ray.workload.fingerprint import fingerprint
+from peagen_ray.workload.fingerprint import fingerprint_of_any
 from peagen_ray.workload.target import inspect_source
 
 _UNTIMED: Final = {"size": 0, "repeat": 0, "slice_s": 0.0, "reference_ms": 0.0}
@@ -454,7 +454,7 @@ def build_engine(meta: Mapping[str, Any], rules: StopRules | None = None) -> Eng
         spread=table.inspire == "spread",
         ordered=table.ordered,
         look_ahead=table.look_ahead,
-        moves=moves_of(meta["mutator"], config) if "mutator" in meta else {},
+        moves=_moves(meta, config),
         **(_SCORED if meta.get("evaluation") else {}),
     )
     return Engine(settings, choice_of(config).made(), rules or stop_rules(config))
@@ -533,6 +533,12 @@ def _tasks(request: RunRequest, paths: RunPaths) -> TaskMaker:
     )
 
 
+def _moves(meta: Mapping[str, Any], config: Config) -> dict[str, float]:
+    if "mutator" not in meta:
+        return {}
+    return moves_of(meta["mutator"], config, python=is_python(Path(meta["subject"]["path"])))
+
+
 def _seeds(request: RunRequest, fabric: Fabric, tasks: TaskMaker, reference_ms: float) -> list[Program]:
     """The original, and the other programs that a person wants to start from, screened."""
     found = [_seed_program(fabric, tasks, tasks.subject.source, 0, request.target)]
@@ -541,7 +547,8 @@ def _seeds(request: RunRequest, fabric: Fabric, tasks: TaskMaker, reference_ms: 
         original = original.with_(fitness=0.0, speed_ms=reference_ms, confirmed=True)
     for number, path in enumerate(request.seeds, 1):
         source = read_target(path)
-        inspect_source(source, tasks.subject.entry, str(path))
+        if is_python(path):
+            inspect_source(source, tasks.subject.entry, str(path))
         found.append(_seed_program(fabric, tasks, source, number, path))
     return [original, *found[1:]]
 
@@ -565,7 +572,7 @@ def _seed_program(fabric: Fabric, tasks: TaskMaker, source: str, number: int, pa
         peak_kb=score["peak_kb"],
         confirmed=score["confirmed"],
         metrics=told_metrics(score["metrics"], data, tasks.artifact_chars),
-        fingerprint=fingerprint(source),
+        fingerprint=fingerprint_of_any(source),
     )
 
 

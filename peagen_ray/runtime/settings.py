@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from peagen_ray.config.model import Config
 from peagen_ray.errors import TargetError, UsageError, WorkloadError
@@ -16,6 +16,9 @@ from peagen_ray.sandbox.base import GuestLimits
 from peagen_ray.sandbox.reference import Subject
 from peagen_ray.workload.files import join
 from peagen_ray.workload.target import callable_entries, inspect_source
+
+_PYTHON: Final = frozenset({".py", ".pyi", ".pyw", ""})
+"""Ends of names of programs that have to be Python."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,8 @@ class RunRequest:
         entry = self.config.evolve.entry_fn or self.config.mutate.entry_fn
         if self.judged:
             source = join({name: read_target(path) for name, path in self._files().items()})
-            inspect_source(source, entry, str(self.target))
+            if is_python(self.target):
+                inspect_source(source, entry, str(self.target))
             return Subject(source, entry, None, str(self.target), "")
         source = read_target(self.target)
         workload = self.workload or _beside(self.target)
@@ -169,6 +173,11 @@ class RunRequest:
                 hint="add [[llm.backends]], or use --mutator genetic, which works offline",
             )
         return wanted
+
+
+def is_python(path: Path) -> bool:
+    """Whether a program has to be Python, by its name; an evaluator may score other languages, and texts."""
+    return path.suffix in _PYTHON
 
 
 def read_target(path: Path) -> str:

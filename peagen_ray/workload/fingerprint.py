@@ -18,6 +18,15 @@ def fingerprint(source: str) -> str:
     return fingerprint_of(ast.parse(source.removeprefix("\ufeff")))
 
 
+def fingerprint_of_any(source: str) -> str:
+    """The same of a program in whatever language; where it is no Python, blanks at the ends of lines do not count."""
+    try:
+        return fingerprint(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        lines = [line.rstrip() for line in source.removeprefix("\ufeff").splitlines()]
+        return hashlib.blake2b("\n".join(lines).strip().encode(), digest_size=8).hexdigest()
+
+
 def fingerprint_of(tree: ast.Module) -> str:
     """The fingerprint of a source text that was parsed already; the tree is left as it is."""
     documented = [(node, node.body) for node in _documented(tree)]

@@ -121,3 +121,34 @@ def test_a_file_of_the_program_that_lies_elsewhere_is_refused(task: Path) -> Non
     flags = {"evaluate.evaluator": "module", "evolve.files": [str(task.parent / "other.py")]}
     with pytest.raises(UsageError, match="does not lie under"):
         RunRequest(load(None, {}, flags).config, Path("main.py")).subject()
+
+
+def test_a_program_in_another_language_is_scored_without_a_model_too(task: Path, observer: Recorder) -> None:
+    (task / "prompt.txt").write_text("Is it {text}, or not?\n")
+    (task / "evaluator.py").write_text(
+        "def evaluate(path):\n    return {'words': len(open(path).read().split())}\n"
+    )
+    flags = {
+        "evaluate.evaluator": "module",
+        "evaluate.file": "evaluator.py",
+        "evolve.stop.max_candidates": 2,
+    }
+    request = RunRequest(load(None, {}, flags).config, Path("prompt.txt"), best=task / "best")
+    ended = evolve(request, observer)
+    assert (ended.told, ended.improved) == (2, False)
+    assert ended.scores
+    assert ended.scores.before == 5
+    assert (task / "best" / "best_program.txt").read_text() == "Is it {text}, or not?\n"
+
+
+def test_changed_parts_of_a_package_lie_among_its_other_parts(
+    task: Path, run: Callable[..., RunResult]
+) -> None:
+    for name, text in {"__init__": "from pkg.scale import FIVE\n", "scale": "FIVE = 5\n"}.items():
+        (task / "pkg").mkdir(exist_ok=True)
+        (task / "pkg" / f"{name}.py").write_text(text)
+    (task / "pkg" / "part.py").write_text("from pkg import FIVE\ndef scale(x):\n    return FIVE * x\n")
+    (task / "main.py").write_text(MAIN.replace("from part", "from pkg.part"))
+    ended = run(1, evolve__files=["pkg/part.py"])
+    assert ended.scores
+    assert ended.scores.before == 7.0 - 150.0

@@ -83,7 +83,7 @@ def test_what_has_a_counterpart_is_taken_over_and_the_rest_is_listed(tmp_path: P
         "evaluate.artifact_chars": 900,
         "evolve.islands.count": 4,
         "evolve.islands.migrate_every": 80,
-        "evaluate.ignored": ["latency"],
+        "evaluate.ignored": ["complexity", "diversity", "latency"],
         "evolve.archive": {"descriptors": ["size", "novelty"], "widths": {"novelty": 0.1}},
         "evaluate.timeout_s": 120.0,
         "evaluate.cascade": True,
@@ -148,6 +148,12 @@ def test_what_is_wrong_in_a_configuration_is_named(tmp_path: Path, text: str, sa
     [
         ("evaluator.py", "def evaluate(path):\n    return {}\n", "module"),
         ("evaluator.py", "async def evaluate(path):\n    return {}\n", "module"),
+        (
+            "evaluator.py",
+            "try:\n    from judging import evaluate\nexcept ImportError:\n    evaluate = None\n",
+            "module",
+        ),
+        ("evaluator.py", "evaluate = Judge()\n", "module"),
         ("evaluate.py", "p.add_argument('--program_path'); p.add_argument('--results_dir')\n", "script"),
         ("test_it.py", "def test_it(): ...\n", "pytest"),
         ("score.sh", "#!/bin/sh\necho 1\n", "command"),
@@ -196,6 +202,13 @@ def test_a_task_becomes_a_workspace(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is there already"):
         import_task(tmp_path)
     assert import_task(tmp_path, force=True).path == tmp_path / ".peagen.toml"
+
+
+@pytest.mark.parametrize("name", ["initial_program.rs", "initial_prompt.txt", "initial.cpp"])
+def test_a_program_in_another_language_is_found_by_its_name(tmp_path: Path, name: str) -> None:
+    lay(tmp_path, evaluator_py="def evaluate(p): ...\n", helper_py="A = 1\n")
+    (tmp_path / name).write_text("anything\n")
+    assert import_task(tmp_path, write=False).program == tmp_path / name
 
 
 def test_what_would_be_refused_is_not_written(tmp_path: Path) -> None:

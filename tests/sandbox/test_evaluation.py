@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import math
+import shutil
 import zipfile
 from typing import Any
 
 import pytest
 
+from peagen_ray.config.model import EvaluateTable
 from peagen_ray.sandbox.base import GuestLimits, Profile
 from peagen_ray.sandbox.evaluation import Assignment, Evaluated, evaluate, settled
 from peagen_ray.sandbox.process import ProcessSandbox
@@ -108,6 +111,29 @@ def test_a_stage_is_reached_over_the_threshold_before_it(
 
 
 @pytest.mark.parametrize(
+    ("first", "second", "score"),
+    [
+        ({"imports": True}, {"accuracy": 0.25, "ok": True}, 0.75),  # flags are numbers once stages are merged
+        ({"a": 0.8, "x": math.nan}, {"a": 0.6}, 0.8),  # NaN passes nothing
+        ({"a": 0.2, "error": 9.0}, {"a": 0.6}, 4.6),  # error passes nothing, and counts where nothing follows
+        ({"a": 0.9, "error": 9.0}, {"a": 0.7}, 0.7),
+        ({"accuracy": 0.75, "complexity": 400, "diversity": 7}, {}, 0.75),
+    ],
+)
+def test_stages_count_what_the_other_engine_counts(
+    judge: Any, first: dict[str, Any], second: dict[str, Any], score: float
+) -> None:
+    stages = (
+        "from math import nan\n"
+        f"def evaluate_stage1(path):\n    return {first!r}\n"
+        f"def evaluate_stage2(path):\n    return {second!r}\n"
+    )
+    ignored = EvaluateTable().ignored
+    seen = judge("module", module(stages), file="evaluator.py", ignored=list(ignored))
+    assert (seen.fitness, seen.reason) == (score, "")
+
+
+@pytest.mark.parametrize(
     ("program", "outcome", "reason"),
     [
         ("def answer():\n    while True: pass\n", "timeout", "no answer within 1 s"),
@@ -184,6 +210,14 @@ def test_a_command_of_any_language_says_it_on_its_last_line(
     assert (seen.outcome, seen.fitness) == (outcome, fitness), seen.reason
 
 
+@pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc")
+def test_a_candidate_may_be_compiled(judge: Any) -> None:
+    line = 'gcc -x c "$0" -o /tmp/it && /tmp/it'
+    program = '#include <stdio.h>\nint main() { printf("%d\\n", 6 * 7); }\n'
+    seen = judge("command", bundle(), program, command=["sh", "-c", line, "{program}"])
+    assert (seen.fitness, seen.reason) == (42, "")
+
+
 def test_a_test_suite_is_the_oracle_and_what_it_measures_the_score(judge: Any) -> None:
     tests = (
         "import json, os, initial\n"
@@ -242,3 +276,12 @@ def test_a_script_of_the_other_engine_needs_nothing_of_it_installed(judge: Any) 
     assert (seen.metrics["runs"], seen.metrics["num_valid_runs"]) == (2, 2)
     wrong = judge("script", bundle(evaluate_py=SHINKA), GOOD.replace("42", "41"), file="evaluate.py")
     assert (wrong.outcome, wrong.reason) == ("incorrect", "Validation failed: 41 is not 42")
+
+
+def test_what_a_script_wrote_counts_as_it_does_for_the_other_engine(judge: Any) -> None:
+    text = SHINKA.replace("shinka.core import", "shinka.core.wrap_eval import save_json_results,")
+    counting = "from itertools import count\nanswer = count(42).__next__\n"
+    apart = text.replace("num_runs=2", "num_runs=2, run_workers=4") + "raise SystemExit(3)\n"
+    assert judge("script", bundle(evaluate_py=apart), counting, file="evaluate.py").fitness == 42
+    without = text.replace('"combined_score": sum(rs) / 2, ', "")
+    assert judge("script", bundle(evaluate_py=without), file="evaluate.py").fitness == 0

@@ -14,9 +14,10 @@ from peagen_ray.evolution.answers.needs import is_import
 from peagen_ray.evolution.answers.parse import parse
 from peagen_ray.evolution.answers.places import Places
 from peagen_ray.evolution.answers.source import Source, Splice, outside, squeezed
+from peagen_ray.evolution.answers.texts import changed_text
 from peagen_ray.evolution.answers.tree import objection, parsed
 from peagen_ray.evolution.answers.wrapping import is_escaped, unescaped
-from peagen_ray.workload.fingerprint import fingerprint_of
+from peagen_ray.workload.fingerprint import fingerprint_of, fingerprint_of_any
 
 CANDIDATES: Final = 16
 """Edits of one answer that are tried."""
@@ -88,12 +89,23 @@ def apply_edit(edit: Edit, source: str, entry: str = "") -> Changed | Rejected:
     parent = Source(source)
     before = parsed(source.removeprefix("\ufeff"))
     if isinstance(before, str):
-        return Rejected(Reason.SYNTAX, f"the parent does not parse: {before}")
+        return _changed_text(edit, parent)
     try:
         made = _made(edit, parent, before, entry)
         return made if isinstance(made, Rejected) else _checked(made, edit, parent, before, entry)
     except (RecursionError, MemoryError):
         return Rejected(Reason.SYNTAX, "nested too deeply")
+
+
+def _changed_text(edit: Edit, parent: Source) -> Changed | Rejected:
+    """The same of a parent that is no Python."""
+    made = changed_text(edit, parent)
+    if isinstance(made, Rejected):
+        return made
+    known = fingerprint_of_any(made)
+    if known == fingerprint_of_any(parent.text):
+        return Rejected(Reason.IDENTICAL, "it changes nothing")
+    return Changed(made, edit, known)
 
 
 def _made(edit: Edit, parent: Source, tree: ast.Module, entry: str) -> str | Rejected:

@@ -64,7 +64,7 @@ def graft(
     if isinstance(made, Rejected):
         return made
     if source.blocks:
-        whole = into_blocks(made, source)
+        whole = into_blocks(made.lines, source)
         if whole is not None:
             return whole
     elif is_whole(made.tree, tree, entry) and not elided(made.lines, squeezed(source.lines)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from peagen_ray.evolution.answers.blocks import Block, take_blocks
@@ -119,6 +120,10 @@ class _Reader:
         others = tuple(text for text in spare if text.rstrip("\n") != own)
         return at, Edit(edit.kind, edit.hunks, others)
 
+    @cached_property
+    def _is_python(self) -> bool:
+        return not isinstance(parsed(self._source.text.removeprefix("\ufeff")), str)
+
     def _pieces(self, part: Segment) -> Iterator[_Piece]:
         """What a segment holds: a diff, or code."""
         is_diff = looks_like_diff(part.lines) or (
@@ -155,6 +160,9 @@ class _Reader:
             hunks = () if cut else (rewrite(lines),)
             is_weak = bool(self._main) and self._main not in defined
             yield _Piece(EditKind.REWRITE, hunks, part.at, "", cut, is_weak)
+        elif part.fenced and lines and not self._is_python:
+            cut = self._is_cut(part)
+            yield _Piece(EditKind.REWRITE, () if cut else (rewrite(lines),), part.at, "", cut)
         elif defined and part.fenced and not self._is_cut(part):
             what = f"it defines {sorted(defined)[0]}, which the program does not"
             yield _Piece(EditKind.REWRITE, (), part.at, "", Rejected(Reason.SIGNATURE, what), is_weak=True)

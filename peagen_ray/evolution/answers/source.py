@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 
 _LINE: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _CODING: Final = re.compile(r"[ \t\f]*#.*?coding[:=][ \t]*[-\w.]+")
+_COMMENTS: Final = ("#", "//", "/*", "--", "%", ";", "!", "<!--", "(*")
+"""What comments begin with, in the languages that programs are written in."""
 _BOM: Final = "\ufeff"
 
 
@@ -96,7 +98,7 @@ def find_blocks(lines: Sequence[str]) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     start = -1
     for number, line in enumerate(lines):
-        if "EVOLVE-BLOCK-" not in line or not line.lstrip().startswith("#"):
+        if "EVOLVE-BLOCK-" not in line or not line.lstrip().startswith(_COMMENTS):
             continue
         if "EVOLVE-BLOCK-START" in line:
             start = number + 1

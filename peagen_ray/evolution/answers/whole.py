@@ -13,18 +13,18 @@ from peagen_ray.evolution.answers.tree import Definition, definitions, ellipses,
 OUTSIDE = "it changes what is outside the EVOLVE-BLOCK"
 
 
-def into_blocks(made: Rewrite, source: Source) -> str | Rejected | None:
+def into_blocks(rewritten: list[str], source: Source) -> str | Rejected | None:
     """A whole file, or the blocks alone; None if the rewrite is neither."""
-    blocks = find_blocks(made.lines)
+    blocks = find_blocks(rewritten)
     ours = [squeezed(part) for part in outside(source.lines, source.blocks)]
     if blocks:
-        theirs = [squeezed(part) for part in outside(made.lines, blocks)]
+        theirs = [squeezed(part) for part in outside(rewritten, blocks)]
         bare = [*(part[-1:] for part in ours[:1]), *ours[1:-1], *(part[:1] for part in ours[-1:])]
         if len(blocks) != len(source.blocks) or theirs not in (ours, bare):
             return Rejected(Reason.NOT_APPLICABLE, OUTSIDE)
-        inner = [made.lines[start:end] for start, end in blocks]
+        inner = [rewritten[start:end] for start, end in blocks]
     else:
-        found = _between(made.lines, ours)
+        found = _between(rewritten, ours)
         if found is None:
             return None
         inner = [found]

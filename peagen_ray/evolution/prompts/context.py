@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from peagen_ray.evolution.answers.tree import parsed
 from peagen_ray.evolution.moves import Move
 
 
@@ -122,6 +123,11 @@ class PromptContext:
     def has_block(self) -> bool:
         """Whether only a part of the parent may be changed."""
         return "EVOLVE-BLOCK-START" in self.source
+
+    @property
+    def is_python(self) -> bool:
+        """Whether the parent is a Python program; prompts and programs in other languages are text."""
+        return not isinstance(parsed(self.source.removeprefix("\ufeff")), str)
 
     @property
     def hot(self) -> list[tuple[HotLine, str]]:

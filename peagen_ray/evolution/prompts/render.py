@@ -91,7 +91,7 @@ def _environment(path: tuple[Path, ...]) -> SandboxedEnvironment:
 
 def _variables(context: PromptContext) -> dict[str, Any]:
     known = {each.name: getattr(context, each.name) for each in fields(context)}
-    return known | {"has_block": context.has_block, "hot": context.hot}
+    return known | {name: getattr(context, name) for name in ("has_block", "hot", "is_python")}
 
 
 def _syntax(error: TemplateSyntaxError) -> ConfigError:

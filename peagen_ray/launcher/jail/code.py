@@ -14,16 +14,20 @@ _SYSTEM: Final = (
     "/usr/lib32",
     "/usr/lib64",
     "/usr/libexec",
+    "/usr/include",
+    "/usr/share",
+    "/usr/local/bin",
+    "/usr/local/include",
     "/usr/local/lib",
     "/usr/bin",
-    "/usr/share/zoneinfo",
     "/lib",
     "/lib64",
     "/bin",
+    "/etc/alternatives",
     "/etc/ld.so.cache",
     "/etc/localtime",
 )
-"""What the libraries of a distribution need; ``/bin`` is for programs of a tree."""
+"""What the libraries, the compilers and the interpreters of a distribution need; programs are for a tree."""
 
 
 def prisoners_code() -> list[str]:
@@ -32,6 +36,7 @@ def prisoners_code() -> list[str]:
     found = {Path(prefix, part) for prefix in prefixes for part in ("lib", "lib64", "bin", "pyvenv.cfg")}
     found |= {Path(entry) for entry in sys.path if entry and _is_installed(Path(entry))}
     found |= set(map(Path, _SYSTEM))
+    found |= set(Path("/etc").glob("java-*-openjdk"))  # where Debian keeps parts of its Java
     found.add(Path(peagen_ray.__file__).parent)
     if site.ENABLE_USER_SITE:
         found.add(Path(site.getusersitepackages()))

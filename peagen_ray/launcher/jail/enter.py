@@ -123,7 +123,7 @@ def imprison(
     # After the system calls that change who we are: some of those reset it.
     if Layer.PID_NAMESPACE not in layers:
         linux.die_with_parent(signal.SIGKILL, server)
-    _forget(warden.code)
+    _forget(warden.code, jail.readable)
     if _filter_calls(jail.profile):
         layers.add(Layer.SECCOMP)
     jail.check(layers, root=root)
@@ -209,15 +209,17 @@ def _lock_files(
         landlock.restrict(("/",), (SCRATCH,), devices)
 
 
-def _forget(code: Sequence[str]) -> None:
-    """Leave nothing in the interpreter that tells of the world outside."""
+def _forget(code: Sequence[str], readable: Sequence[str]) -> None:
+    """Leave nothing in the interpreter that tells of the world outside; what is let in stays on the path."""
     seen = tuple(f"{path}/" for path in code)
     hidden = [entry for entry in sys.path if not f"{entry}/".startswith(seen)]
     for entry in hidden:
         sys.path.remove(entry)
         sys.path_importer_cache.pop(entry, None)
     sys.orig_argv[:] = sys.argv[:1]
-    os.environ["PATH"] = ":".join([f"{sys.prefix}/bin", *_PROGRAMS])
+    let_in = tuple(f"{path}/" for path in readable)
+    known = [entry for entry in os.environ.get("PATH", "").split(":") if f"{entry}/".startswith(let_in)]
+    os.environ["PATH"] = ":".join([f"{sys.prefix}/bin", *known, *_PROGRAMS])
     os.environ.update(_ONE_THREAD)
     os.environ["HOME"] = os.environ["TMPDIR"] = str(Path.cwd())
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, Final
 
-from peagen_ray.sandbox.conventions.base import Assignment, Failure, Judgement, fitness_of, number
+from peagen_ray.sandbox.conventions.base import Assignment, Failure, Judgement, fitness_of
 from peagen_ray.sandbox.stand_ins import offer
 
 _NAME: Final = "evaluation_module"
@@ -71,21 +71,21 @@ def _cascade(module: ModuleType, assignment: Assignment) -> tuple[dict[str, Any]
 
 
 def _merged(metrics: dict[str, Any]) -> dict[str, Any]:
-    """What is kept of a stage once there is a later one: numbers and flags, but for ``error``."""
-    kept = {
-        name: value for name, value in metrics.items() if isinstance(value, int | float) and name != "error"
-    }
-    return {name: value if isinstance(value, bool) else float(value) for name, value in kept.items()}
+    """What is kept of a stage once there is a later one: numbers, and flags as such, but for ``error``."""
+    return {name: float(value) for name, value in metrics.items() if _counts(name, value)}
 
 
 def _passes(metrics: dict[str, Any], threshold: float) -> bool:
+    """Whether the next stage is reached. A flag counts here, other than in a score, and NaN passes nothing."""
     combined = metrics.get("combined_score")
     if isinstance(combined, int | float):
         return float(combined) >= threshold
-    counted = [
-        found for name, value in metrics.items() if name != "error" and (found := number(value)) is not None
-    ]
+    counted = [float(value) for name, value in metrics.items() if _counts(name, value)]
     return bool(counted) and sum(counted) / len(counted) >= threshold
+
+
+def _counts(name: str, value: object) -> bool:
+    return name != "error" and isinstance(value, int | float)
 
 
 def _called(

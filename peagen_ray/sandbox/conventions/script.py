@@ -1,7 +1,9 @@
 """Convention ``script``: ``evaluate.py --program_path P --results_dir R`` writes ``metrics.json`` and ``correct.json``.
 
-Options: ``file``; ``arguments``, further words of the command line. Pictures and texts that it leaves in the results
-directory are artifacts. Private metrics are kept and shown to the person, under ``private.``; no prompt has them.
+Options: ``file``; ``arguments``, further words of the command line. Where both files are there, they decide, whatever
+the exit code; without ``combined_score`` the score is 0, as it is for the engine whose convention this is. Pictures
+and texts that it leaves in the results directory are artifacts. Private metrics are kept and shown to the person, under
+``private.``; no prompt has them.
 """
 
 from __future__ import annotations
@@ -33,13 +35,11 @@ def judge(assignment: Assignment) -> Judgement:
             name for name, read in (("metrics", told), ("correct", correct)) if read is None
         )
         raise Failure(_reason(done, f"wrote no {missing}.json"), artifacts=artifacts)
-    if done.code:
-        raise Failure(done.last_words, artifacts=artifacts)
     feedback = told.get("text_feedback")
     metrics = _flat(told)
-    fitness = fitness_of(metrics)
+    fitness = fitness_of({"combined_score": told.get("combined_score", 0.0)})
     if fitness is None:
-        raise Failure("metrics.json has no combined_score", artifacts=artifacts)
+        raise Failure("combined_score in metrics.json is no number", artifacts=artifacts)
     return Judgement(fitness, metrics, {**({"text_feedback": feedback} if feedback else {}), **artifacts})
 
 

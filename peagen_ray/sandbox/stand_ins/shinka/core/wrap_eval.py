@@ -1,7 +1,7 @@
 """``run_shinka_eval``: run a function of a program several times, check and aggregate, and write both files down.
 
-Runs follow one another whatever ``run_workers`` says, all of them are made, and nothing is drawn: that changes what an
-evaluation takes, and not what it comes to.
+Runs follow one another whatever ``run_workers`` says (each imports the program anew if there are to be several), all of
+them are made, and nothing is drawn: that changes what an evaluation takes, and not what it comes to.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import math
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +34,16 @@ def run_shinka_eval(
     aggregate_metrics_fn: Callable[[list[Any]], dict[str, Any]] | None = None,
     validate_fn: Validate | None = None,
     default_metrics_on_error: Mapping[str, Any] | None = None,
+    run_workers: int = 1,
+    max_workers_cap: int | None = None,
     **_without_effect: Any,
 ) -> tuple[dict[str, Any], bool, str | None]:
     """Metrics, whether all runs were valid, and the first error; what raises makes the program incorrect."""
     metrics: dict[str, Any]
     try:
-        experiment = getattr(load_program(program_path), experiment_fn_name)
-        results, seconds = _runs(experiment, num_runs, get_experiment_kwargs)
+        apart = min(run_workers, max_workers_cap or run_workers, num_runs) > 1
+        experiments = _experiments(program_path, experiment_fn_name, anew=apart)
+        results, seconds = _runs(experiments, num_runs, get_experiment_kwargs)
         errors = [said for result in results if (said := _fault(validate_fn, result)) is not None]
         metrics = (
             dict(aggregate_metrics_fn(results))
@@ -83,11 +86,18 @@ def save_json_results(
         (directory / f"{name}.json").write_text(json.dumps(said, indent=4))
 
 
+def _experiments(path: str, name: str, *, anew: bool) -> Iterator[Callable[..., Any]]:
+    """The function for one run after the other: of one import, or each of its own, as in a process of its own."""
+    experiment = getattr(load_program(path), name)
+    while True:
+        yield getattr(load_program(path), name) if anew else experiment
+
+
 def _runs(
-    experiment: Callable[..., Any], count: int, arguments: Callable[[int], dict[str, Any]] | None
+    experiments: Iterator[Callable[..., Any]], count: int, arguments: Callable[[int], dict[str, Any]] | None
 ) -> tuple[list[Any], list[float]]:
     results, seconds = [], []
-    for number in range(count):
+    for number, experiment in zip(range(count), experiments, strict=False):
         given = arguments(number) if arguments else {"seed": number + 1}
         begun = time.perf_counter()
         results.append(experiment(**given))
