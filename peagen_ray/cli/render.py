@@ -27,6 +27,9 @@ ProjectFile = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="The directory of the outputs.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if an output would change.")]
+Regenerate = Annotated[
+    bool, typer.Option("--regenerate", help="Ask language models again for what they wrote already.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print what was done as JSON on stdout.")]
 Concurrency = Annotated[
     int | None,
@@ -46,6 +49,7 @@ def render(
     project: ProjectFile,
     out: Out = Path("build"),
     check: Check = False,
+    regenerate: Regenerate = False,
     as_json: Json = False,
     concurrency: Concurrency = None,
     sync: Sync = False,
@@ -56,7 +60,8 @@ def render(
 ) -> None:
     """Expand the templates of a project into a directory; files that need no change are left alone.
 
-    Files of a legacy payload that a language model writes cost tokens: --dry-run says how many at most.
+    Files of a legacy payload that a language model writes cost tokens: --dry-run says how many at most. They are
+    asked for once, and again when their prompt, the models or what they depend on has changed.
 
     Example: peagen-ray render --project site.yaml --out build
     """
@@ -68,10 +73,19 @@ def render(
     shared = state(context)
     loaded = shared.load(flags)
     say_where(queue=queue, provider=loaded.config.task_queue.provider)
-    go(shared, loaded, project, out, check=check, as_json=as_json)
+    go(shared, loaded, project, out, check=check, regenerate=regenerate, as_json=as_json)
 
 
-def go(shared: State, loaded: Loaded, project: Path, out_: Path, *, check: bool, as_json: bool) -> None:
+def go(
+    shared: State,
+    loaded: Loaded,
+    project: Path,
+    out_: Path,
+    *,
+    check: bool,
+    regenerate: bool,
+    as_json: bool,
+) -> None:
     """Render a project file, or say what would be rendered; Exit with 1 if something is not as it should be."""
     from peagen_ray.rendering.job import read_job
     from peagen_ray.runtime.rendering import RenderRequest
@@ -81,7 +95,8 @@ def go(shared: State, loaded: Loaded, project: Path, out_: Path, *, check: bool,
     config = loaded.config
     job = read_job(project, config.templates.search_path)
     chosen = loaded.origin["worker.defaults.concurrency"] != "default"
-    request = RenderRequest(config, out_, check, config.worker.defaults.concurrency if chosen else cores())
+    tasks = config.worker.defaults.concurrency if chosen else cores()
+    request = RenderRequest(config, out_, check, tasks, project.parent, regenerate)
     if shared.dry_run:
         _show_plan(job, request)
         return
@@ -131,6 +146,7 @@ class Watching:
 
 
 def _show_plan(job: Payload, request: RenderRequest) -> None:
+    from peagen_ray.runtime.authored import known_texts
     from peagen_ray.runtime.authors import spend_lines
     from peagen_ray.runtime.rendering import rendered_here
 
@@ -140,7 +156,9 @@ def _show_plan(job: Payload, request: RenderRequest) -> None:
     for one in job.generated:
         typer.echo(printable(f"{one.record.path} <- {one.record.prompt} (by a language model)"))
     if job.generated:
-        for line in spend_lines(request.config, job.generated, rendered_here(job)):
+        texts = rendered_here(job)
+        written = known_texts(request.authored(typer.echo), job.generated, texts)
+        for line in spend_lines(request.config, job.generated, texts, written):
             typer.echo(printable(line))
 
 

@@ -104,6 +104,10 @@ class OutputTree:
         finally:
             os.close(folder)
 
+    def holds(self, path: str) -> bool:
+        """Whether there is something of this path."""
+        return os.path.lexists(self._root / path)
+
     def _find_out_who_else_writes(self) -> None:
         """Whoever writes has a shared lock; who could have it alone knows that older drafts are nobody's."""
         now = time.time_ns()

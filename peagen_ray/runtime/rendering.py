@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from peagen_ray.rendering.plan import Plan
 from peagen_ray.rendering.tree import Change, OutputTree
 from peagen_ray.rendering.work import Rendered, limited
 from peagen_ray.rendering.work import render as render_text
+from peagen_ray.runtime.authored import Authored, known_texts
 from peagen_ray.runtime.authors import Authors, spend_lines
 from peagen_ray.runtime.elsewhere import Elsewhere, place_of, requirements, through_queue, withdraw
 from peagen_ray.runtime.fabric import Fabric
@@ -55,12 +56,20 @@ class RenderRequest:
         out: the directory of the outputs.
         check: compare only, and write nothing.
         concurrency: tasks at a time, where they are done in this process.
+        project: the directory of the project; what models wrote is kept there.
+        regenerate: ask models for all that they write, also what is kept and still as it should be.
     """
 
     config: Config
     out: Path
     check: bool = False
     concurrency: int = 1
+    project: Path = Path()
+    regenerate: bool = False
+
+    def authored(self, say: Callable[[str], None]) -> Authored:
+        """What models wrote for it before."""
+        return Authored(self.project, self.config, forget=self.regenerate, say=say)
 
 
 @dataclass
@@ -130,7 +139,7 @@ def _authors(job: Payload, request: RenderRequest, run_id: str, observer: Render
     """Who writes what models should; nobody if there is nothing of that sort to do, or no back-end."""
     if not job.generated or request.check or not request.config.llm.backends:
         return None
-    authors = Authors(request.config, run_id, observer.note)
+    authors = Authors(request.config, run_id, request.authored(observer.note), observer.note)
     authors.check(here=not through_queue(request.config))
     return authors
 
@@ -142,46 +151,44 @@ def _forget(_path: str, _text: str) -> None:
 def _generate(
     job: Payload,
     request: RenderRequest,
-    texts: Mapping[str, str],
+    texts: dict[str, str],
     writing: _Writing,
     fabric: Fabric | None,
     authors: Authors | None,
 ) -> None:
     say, files = writing.observer.note, job.generated
-    if request.check:
-        say(f"{_files(len(files))} that a language model writes are not compared")
-        return
-    for line in spend_lines(request.config, files, texts):
+    texts = dict(texts)  # a prompt may include no file of a model that its own does not depend on
+    written = known_texts(request.authored(say), files, texts)
+    for line in () if request.check else spend_lines(request.config, files, texts, written):
         say(line)
+    if request.check and request.config.llm.backends:
+        for one in files:
+            path = one.record.path
+            writing.compare(path, written.get(path))
+        return
     if fabric is None or authors is None:
         for one in files:
             writing.summary.skipped[one.record.path] = "no language model back-end is configured"
         writing.advance(len(files))
         return
-    for path, text, why in authors.write(fabric, files, texts):
-        if text is None:
-            writing.summary.failed[path] = why
+    for each in authors.write(fabric, files, texts):
+        if each.text is None:
+            writing.summary.failed[each.path] = each.why
         else:
-            writing.put(path, text)
+            writing.put(each.path, each.text)
         writing.advance(1)
     say(authors.bill())
 
 
-def _files(number: int) -> str:
-    return f"{number} file{'' if number == 1 else 's'}"
-
-
 def rendered_here(job: Payload) -> dict[str, str]:
-    """The texts that prompts include, rendered in this process; those that fail are empty."""
-    wanted = set[str]().union(*(one.record.needs for one in job.generated))
+    """The texts that prompts may include, rendered in this process; those that fail are not there."""
     texts: dict[str, str] = {}
     for plan in job.plans:
         environment = make_environment(plan.library.get, plan.library.settings)
         environment.globals.update(plan.data)
         for unit in plan.units:
-            if unit.path in wanted:
-                with suppress(Exception), limited(plan.timeout):
-                    texts[unit.path] = render_text(environment, unit.template, unit.values)
+            with suppress(Exception), limited(plan.timeout):
+                texts[unit.path] = render_text(environment, unit.template, unit.values)
     return texts
 
 
@@ -315,6 +322,15 @@ class _Writing:
             self.summary.failed[path] = f"is no Unicode text: {error.reason}"
         else:
             self._put(path, data)
+
+    def compare(self, path: str, text: str | None) -> None:
+        """Compare a file that models write; without a text one would have to be asked for it."""
+        if text is not None:
+            self.put(path, text)
+        else:
+            there = self._tree.holds(path)
+            self.summary.changes[Change.CHANGED if there else Change.NEW].append(path)
+        self.advance(1)
 
     def _put(self, path: str, data: bytes) -> None:
         try:
