@@ -110,7 +110,11 @@ class Authors:
         return f"language models took {self._spent.tokens} tokens{money}"
 
     def write(
-        self, fabric: Fabric, generated: Sequence[Generated], texts: Mapping[str, str]
+        self,
+        fabric: Fabric,
+        generated: Sequence[Generated],
+        texts: Mapping[str, str],
+        sent: Callable[[str], None],
     ) -> Iterator[Written]:
         """What becomes of each file, as soon as it is known.
 
@@ -118,6 +122,7 @@ class Authors:
             fabric: does the tasks.
             generated: the files.
             texts: the files that no model writes.
+            sent: told the id of every task before it is enqueued.
 
         Raises:
             BrokerUnavailable: the broker does not answer.
@@ -127,7 +132,7 @@ class Authors:
         try:
             while outline:
                 ended = [*self._drafted(outline, waiting)]
-                held = None if ended else self._send(fabric, waiting, flights)
+                held = None if ended else self._send(fabric, waiting, flights, sent)
                 if flights and not ended:
                     name, draft, asking = flights[0]
                     result = fabric.wait(name)
@@ -168,7 +173,11 @@ class Authors:
         return made
 
     def _send(
-        self, fabric: Fabric, waiting: deque[_Draft], flights: deque[tuple[str, _Draft, Asking]]
+        self,
+        fabric: Fabric,
+        waiting: deque[_Draft],
+        flights: deque[tuple[str, _Draft, Asking]],
+        sent: Callable[[str], None],
     ) -> Later | Broke | None:
         """Ask for as many files as may be; what keeps the next one."""
         while waiting and len(flights) < self._most:
@@ -181,6 +190,7 @@ class Authors:
             draft.tries += 1
             task = Task(kind=TaskKind.RENDER, id=name, payload=asked.payload, requires=LLM_TAGS)
             flights.append((name, draft, asked))
+            sent(name)
             fabric.queue.enqueue(task)
         return None
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from peagen_ray.config.model import Config
 from peagen_ray.errors import EnvelopeError, ProjectError, RenderError
@@ -25,7 +25,7 @@ from peagen_ray.runtime.authored import Authored, known_texts
 from peagen_ray.runtime.authors import Authors, spend_lines
 from peagen_ray.runtime.elsewhere import Elsewhere, place_of, requirements, through_queue, withdraw
 from peagen_ray.runtime.fabric import Fabric
-from peagen_ray.runtime.leftovers import PREFIX, remembered, sweep
+from peagen_ray.runtime.leftovers import PREFIX, cancel_left, remembered, sweep, tasks_remembered
 from peagen_ray.runtime.local import LocalFabric, shared_root
 from peagen_ray.runtime.tasks import LLM_TAGS
 from peagen_ray.task import Result, Status, Task, TaskKind
@@ -35,6 +35,17 @@ _SPREAD: Final = 32
 """Tasks into which a render goes for workers elsewhere, about."""
 _WINDOW: Final = 64
 """Tasks on their way at a time."""
+
+Sent = Callable[[str], None]
+"""Is told the id of every task before it is enqueued."""
+
+
+class _Means(NamedTuple):
+    """What does the tasks, what makes them, and who is told of each."""
+
+    fabric: Fabric
+    chunks: list[Chunks]
+    sent: Sent
 
 
 class RenderObserver(Protocol):
@@ -125,12 +136,12 @@ def render(job: Payload, request: RenderRequest, observer: RenderObserver) -> Re
             means = None
             if authors or any(plan.units for plan in job.plans):
                 means = stack.enter_context(_means(job.plans, request, run_id, observer, llm=bool(authors)))
-                for plan, numbers, results in _answers(*means):
+                for plan, numbers, results in _answers(means):
                     writing.receive(plan, numbers, results)
             if job.generated:
-                _generate(job, request, texts, writing, means and means[0], authors)
+                _generate(job, request, texts, writing, means, authors)
             if means is not None:
-                for problem in means[0].problems:
+                for problem in means.fabric.problems:
                     observer.note(problem)
     return writing.summary
 
@@ -144,6 +155,10 @@ def _authors(job: Payload, request: RenderRequest, run_id: str, observer: Render
     return authors
 
 
+def _nobody(_task_id: str) -> None:
+    return
+
+
 def _forget(_path: str, _text: str) -> None:
     return
 
@@ -153,7 +168,7 @@ def _generate(
     request: RenderRequest,
     texts: dict[str, str],
     writing: _Writing,
-    fabric: Fabric | None,
+    means: _Means | None,
     authors: Authors | None,
 ) -> None:
     say, files = writing.observer.note, job.generated
@@ -166,12 +181,12 @@ def _generate(
             path = one.record.path
             writing.compare(path, written.get(path))
         return
-    if fabric is None or authors is None:
+    if means is None or authors is None:
         for one in files:
             writing.summary.skipped[one.record.path] = "no language model back-end is configured"
         writing.advance(len(files))
         return
-    for each in authors.write(fabric, files, texts):
+    for each in authors.write(means.fabric, files, texts, means.sent):
         if each.text is None:
             writing.summary.failed[each.path] = each.why
         else:
@@ -195,18 +210,24 @@ def rendered_here(job: Payload) -> dict[str, str]:
 @contextmanager
 def _means(
     plans: Sequence[Plan], request: RenderRequest, run_id: str, observer: RenderObserver, *, llm: bool
-) -> Iterator[tuple[Fabric, list[Chunks]]]:
+) -> Iterator[_Means]:
     """What does the tasks, and what makes them; parts that were shared are gone at the end."""
     config = request.config
     sweep(request.out, observer.note)
     with ExitStack() as stack:
         fabric: Fabric
+        sent: Sent = _nobody
         if through_queue(config):
             observer.note(f"tasks go to the workers of the queue {place_of(config)}")
             parts = _parts_elsewhere(request, run_id, stack)
             needed = requirements({TaskKind.RENDER: {"render": "1"}}).get(TaskKind.RENDER, frozenset())
             spread = _SPREAD
             fabric = stack.enter_context(Elsewhere(config, observer.note))
+            name = f"{place_of(config)} {config.task_queue.prefix}"
+            left = cancel_left(request.out, fabric.queue, name)
+            if left:
+                observer.note(f"cancelled what a render that was killed left in the queue: {left} tasks")
+            sent = stack.enter_context(tasks_remembered(request.out, run_id, name))
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
             stack.enter_context(remembered(request.out, run_id, str(folder)))
@@ -215,14 +236,12 @@ def _means(
             offered = frozenset({"cpu"}) | (LLM_TAGS if llm else frozenset())
             local = LocalFabric(config, request.concurrency, keep, offered, _PRELOAD)
             fabric = stack.enter_context(local)
-        yield (
-            fabric,
-            [
-                Chunks(plan, parts, f"{run_id}/{number}", spread, needed)
-                for number, plan in enumerate(plans)
-                if plan.units
-            ],
-        )
+        chunks = [
+            Chunks(plan, parts, f"{run_id}/{number}", spread, needed)
+            for number, plan in enumerate(plans)
+            if plan.units
+        ]
+        yield _Means(fabric, chunks, sent)
 
 
 def _parts_elsewhere(request: RenderRequest, run_id: str, stack: ExitStack) -> Parts:
@@ -235,14 +254,16 @@ def _parts_elsewhere(request: RenderRequest, run_id: str, stack: ExitStack) -> P
     return shared
 
 
-def _answers(fabric: Fabric, chunks: Sequence[Chunks]) -> Iterator[tuple[Plan, range, list[Result]]]:
+def _answers(means: _Means) -> Iterator[tuple[Plan, range, list[Result]]]:
     """The plan, the outputs' numbers and the Results of each task, follow-ups included, in order."""
     waiting: deque[tuple[Plan, Task, range]] = deque()
+    fabric, chunks, sent = means
     source = ((each.plan, task, numbers) for each in chunks for task, numbers in each.tasks())
     try:
         while True:
             while len(waiting) < _WINDOW and (following := next(source, None)) is not None:
                 waiting.append(following)
+                sent(following[1].id)
                 fabric.queue.enqueue(following[1])
             if not waiting:
                 return
