@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -111,15 +113,18 @@ def go(
 
 
 class Watching:
-    """Shows how a render goes on: a bar on a terminal, now and then a line elsewhere."""
+    """Shows how a render goes on: a bar on a terminal, now and then a line elsewhere. SIGTERM ends it as Ctrl-C does."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._next = time.monotonic() + _PLAIN_EVERY_S
         self._bar: Progress | None = None
         self._bar_task: TaskID | None = None
+        self._main = threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> Watching:
+        if self._main:
+            self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         if self._console.is_terminal:
             from rich.progress import Progress
 
@@ -129,6 +134,8 @@ class Watching:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._main:
+            signal.signal(signal.SIGTERM, self._before)
         if self._bar:
             self._bar.stop()
 
