@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 import uuid
 from collections.abc import Iterable
@@ -257,9 +258,17 @@ def _no_number(constant: str) -> float:
     raise ValueError(msg)
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        msg = f"{digits[:_NAME_CHARS]} is out of range"
+        raise ValueError(msg)
+    return number
+
+
 def _parse(raw: bytes | str) -> object:
     text = raw if isinstance(raw, str) else raw.decode()
-    fields: object = json.loads(text, parse_constant=_no_number)
+    fields: object = json.loads(text, parse_constant=_no_number, parse_float=_finite)
     if _SURROGATE.search(text):
         _JSON.encode(fields).encode()
     return fields

@@ -29,6 +29,8 @@ __all__ = ["Flag", "Loaded", "load", "mask"]
 
 _USER_INFO = re.compile(r"(?<=://)([^\s:@]*):\S*@")
 """Up to the last @: a password may have characters that an address should not have, such as a slash."""
+_ALONE = re.compile(r"(?is)\A([a-z][a-z0-9+.-]*://[^:@]*):.*@")
+"""The same where the whole value is an address, in which even a blank is part of the password."""
 _QUERY = re.compile(r"(?i)([?&][^=&\s]*(?:key|token|password|secret)=)[^&\s]+")
 
 _PROVIDER: Final = ("task_queue", "provider")
@@ -99,7 +101,7 @@ def load(
 def mask(value: Any) -> Any:
     """The value with any password in an address replaced by ``***``."""
     if isinstance(value, str):
-        return _QUERY.sub(r"\1***", _USER_INFO.sub(r"\1:***@", value))
+        return _QUERY.sub(r"\1***", _USER_INFO.sub(r"\1:***@", _ALONE.sub(r"\1:***@", value)))
     if isinstance(value, list):
         return [mask(item) for item in value]
     if isinstance(value, dict):

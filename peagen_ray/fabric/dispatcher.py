@@ -129,6 +129,7 @@ class Dispatcher:
         self._inbox: inboxes.SimpleQueue[_Event] = inboxes.SimpleQueue()
         self._broker = Broker(queue, owner, planner, self._inbox.put, on_results, say, attention)
         self._cluster = look()
+        self._cpus = _cpus(self._cluster)
         self._pools = Pools(on_idle)
         self._tasks: dict[str, Task] = {}
         self._shown: tuple[int, int, Mapping[Ended, int]] = (0, 0, {})
@@ -210,6 +211,7 @@ class Dispatcher:
         """Do what is to be done; returns whether there is anything left to wait for."""
         for action in self._planner.decide():
             self._do(action)
+        self._hands.flush(self._cpus)
         self._show()
         return not self._planner.done and not (self._enough and self._broker.away)
 
@@ -255,6 +257,9 @@ class Dispatcher:
         self._inbox.put(partial(self._ended, token, outcome, warmth))
 
     def _ended(self, token: str, outcome: Outcome, warmth: Warmth | None) -> None:
+        if outcome is None:
+            self._hands.again(token)
+            return
         task = self._tasks.pop(token, None)
         if warmth is not None:
             self._pools.heard(warmth, time.monotonic())
@@ -299,5 +304,10 @@ class Dispatcher:
     def _seen(self, cluster: Cluster) -> None:
         self._pools.keep({node.id for node in cluster.nodes}, time.monotonic())
         if cluster != self._cluster:
-            self._cluster = cluster
+            self._cluster, self._cpus = cluster, _cpus(cluster)
             self._planner.capacity(self._placed(cluster))
+
+
+def _cpus(cluster: Cluster) -> float:
+    """The CPUs of all live nodes."""
+    return sum(node.resources.get("CPU", 0.0) for node in cluster.nodes)

@@ -1,4 +1,4 @@
-"""What runs in a Ray worker: the handler of one task, in a fresh process beside it. Importing it imports no Ray."""
+"""What runs in a Ray worker: the handlers of tasks, in fresh processes beside it. Importing it imports no Ray."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,6 +30,9 @@ _NO_DEVICES: Final = {"CUDA_VISIBLE_DEVICES": "", "ROCR_VISIBLE_DEVICES": ""}
 """For a task that asked for none: Ray then sets nothing, and it would see all that the node has."""
 
 _CACHE: Final = "peagen"
+
+PATIENCE_S: Final = 0.5
+"""Seconds after which what is left of a bundle is not begun: it was to be brief, and may run elsewhere."""
 
 _log = logging.getLogger(__name__)
 
@@ -96,7 +99,7 @@ class Warmth(NamedTuple):
 def runner(setup: bytes, handler: str, offered: frozenset[str]) -> Callable[[bytes], bytes]:
     """The remote function for tasks of one handler on nodes of one sort.
 
-    It takes an :func:`order` and returns an :func:`answer`: one piece of bytes each, which Ray moves as they are.
+    It takes a :func:`bundle` and returns an :func:`answer`: one piece of bytes each, which Ray moves as they are.
 
     Args:
         setup: a :class:`Setup`, as it travels.
@@ -106,38 +109,69 @@ def runner(setup: bytes, handler: str, offered: frozenset[str]) -> Callable[[byt
     known = Setup.from_wire(setup)
     dispatcher, common = known.dispatcher, replace(known, dispatcher="").to_wire()
 
-    def run(order: bytes) -> bytes:
-        head, _, task = order.partition(b"\n")
-        token, timeout = json.loads(head)
+    def run(orders: bytes) -> bytes:
         place = _place(common)
         place.dispatcher = dispatcher
-        with place.teller.running(f"{dispatcher}\n{token}"):
-            result = place.run(handler, Task.from_wire(task), timeout, offered)
-        return answer(result, place.warmth())
+        results: list[bytes] = []
+        enough = time.monotonic() + PATIENCE_S
+        for (token, timeout), task in _unpacked(orders):
+            if results and time.monotonic() > enough:
+                break
+            with place.teller.running(f"{dispatcher}\n{token}"):
+                results.append(place.run(handler, Task.from_wire(task), timeout, offered))
+        return answer(results, place.warmth())
 
     return run
 
 
-def order(token: str, timeout: float, task: bytes) -> bytes:
-    """What to run: what the dispatcher calls the run, seconds that it may take, and the task, as it travels."""
-    return json.dumps([token, timeout]).encode() + b"\n" + task
+class Order(NamedTuple):
+    """A run that is wanted.
+
+    Attributes:
+        token: what the dispatcher calls it.
+        timeout: seconds that it may take.
+        task: the task, as it travels.
+    """
+
+    token: str
+    timeout: float
+    task: bytes
 
 
-def answer(result: bytes, warmth: Warmth) -> bytes:
-    """The Result, as it travels, and what there is to say of the one-shot processes; see :func:`answered`."""
-    return json.dumps(warmth).encode() + b"\n" + result
+def bundle(orders: Iterable[Order]) -> bytes:
+    """What to run, one after the other."""
+    return _packed([([token, timeout], task) for token, timeout, task in orders])
 
 
-def answered(answer: bytes) -> tuple[bytes, Warmth]:
-    """The inverse of :func:`answer`."""
-    head, _, result = answer.partition(b"\n")
-    return result, Warmth(*json.loads(head))
+def answer(results: Iterable[bytes], warmth: Warmth) -> bytes:
+    """The Results of the runs, as they travel, up to the first that was not begun; and what :func:`answered` says."""
+    return _packed([(None, result) for result in results], warmth)
+
+
+def answered(answer: bytes) -> tuple[list[bytes], Warmth]:
+    """The Results of an :func:`answer`, and what there is to say of the one-shot processes."""
+    said = json.loads(answer[: answer.index(b"\n")])
+    return [result for _, result in _unpacked(answer)], Warmth(*said[1])
+
+
+def _packed(pieces: Sequence[tuple[Any, bytes]], about: Any = None) -> bytes:
+    """Pieces of bytes with what is said of each, and of all of them."""
+    head = [[[said, len(piece)] for said, piece in pieces], about]
+    return b"\n".join([json.dumps(head).encode(), b"".join(piece for _, piece in pieces)])
+
+
+def _unpacked(packed: bytes) -> Iterator[tuple[Any, bytes]]:
+    start = packed.index(b"\n") + 1
+    for said, size in json.loads(packed[:start])[0]:
+        yield said, packed[start : start + size]
+        start += size
 
 
 def run_here(setup: bytes, handler: str, task: bytes, timeout: float, offered: str) -> Result:
     """The same for nobody's dispatcher; returns the Result itself."""
     run = runner(setup, handler, frozenset(filter(None, offered.split(","))))
-    return Result.from_wire(answered(run(order("", timeout, task)))[0])
+    results, _ = answered(run(bundle([Order("", timeout, task)])))
+    return Result.from_wire(results[0])
 
 
 # ---- the worker's own ----------------------------------------------------------------------------

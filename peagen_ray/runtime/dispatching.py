@@ -87,6 +87,14 @@ class DispatcherMaker:
             kill_after=table.kill_after,
         )
         references = {name: each.reference for name, each in handlers.items()}
+        in_worker = self.config.worker.defaults.isolation == "auto"
+        hands = partial(
+            RayHands,
+            setup_of(self.config, references, actor),
+            references,
+            options=self.ray_options,
+            shared={name for name, each in handlers.items() if in_worker and each.handler.SHARED},
+        )
         meter, port = None, self.config.metrics.port
         if port is not None:
             meter = Meter(partial(queue_state, queue), lambda: Pool(*dispatcher.pool()), self._caps_label())
@@ -96,7 +104,7 @@ class DispatcherMaker:
         dispatcher = Dispatcher(
             queue,
             planner,
-            partial(RayHands, setup_of(self.config, references, actor), references, options=self.ray_options),
+            hands,
             self.owner,
             self._look,
             placed,

@@ -353,6 +353,8 @@ def test_a_file_that_cannot_be_read_is_a_configuration_error(tmp_path: Path) -> 
         ("redis://user:pass@host:1/0", "redis://user:***@host:1/0"),
         ("redis://:p@ss@host", "redis://:***@host"),
         ("redis://user:p/a#s?s@host:1/0", "redis://user:***@host:1/0"),
+        ("redis://user:p a ss@host:1/0", "redis://user:***@host:1/0"),
+        ("no answer from redis://u:p@h: ask a@b", "no answer from redis://u:***@h: ask a@b"),
         ("unix://user:pass@/run/s.sock", "unix://user:***@/run/s.sock"),
         ("redis://host:1/0", "redis://host:1/0"),
         ("redis://host?password=x&db=1", "redis://host?password=***&db=1"),

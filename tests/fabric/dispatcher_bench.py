@@ -53,6 +53,12 @@ class MadeUpHands:
             self.end(submitted.token, outcome)
         self.submitted.put(submitted)
 
+    def flush(self, cpus: float) -> None:
+        """What was submitted has started."""
+
+    def again(self, token: str) -> None:
+        self.submit(self.running[token])
+
     def cancel(self, token: str) -> None:
         if token in self.running:
             self.end(token, (Failure.CANCELLED, ""))

@@ -2,14 +2,17 @@
 
 import queue as inboxes
 import threading
+from contextlib import nullcontext
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from peagen_ray.fabric.remote import Setup, Teller, Warmth
+from peagen_ray.fabric import remote
+from peagen_ray.fabric.remote import Order, Setup, Teller, Warmth
 from peagen_ray.fabric.warmth import Pools
 from peagen_ray.handler import Confinement
+from peagen_ray.task import Result, Task, TaskKind
 
 LONG_S = 30.0
 
@@ -223,3 +226,47 @@ def test_sums_are_never_negative_and_processes_started_are_never_forgotten(histo
         assert kept == launched
     pools.keep(set(), now)
     assert pools.sums()[:2] == (0, 0)
+
+
+# ---- bundles ----
+
+TASK = Task(kind=TaskKind.RENDER)
+WARMTH = Warmth("node", 1, 2, 1, 3, 0.5, 4)
+
+
+@given(st.lists(st.binary()))
+def test_an_answer_brings_every_result_as_it_was(results):
+    assert remote.answered(remote.answer(results, WARMTH)) == (results, WARMTH)
+
+
+class Place:
+    """Runs tasks, each of which takes so long by a clock of its own."""
+
+    def __init__(self, takes, monkeypatch):
+        self.teller, self.ran, self._takes, self._now = self, [], iter(takes), 0.0
+        monkeypatch.setattr(remote, "_place", lambda _: self)
+        monkeypatch.setattr(remote.time, "monotonic", lambda: self._now)
+
+    def running(self, token):
+        self.ran.append(token)
+        return nullcontext()
+
+    def run(self, handler, task, timeout, offered):
+        self._now += next(self._takes)
+        return Result.success(task, {"timeout": timeout}).to_wire()
+
+    def warmth(self):
+        return WARMTH
+
+
+@pytest.mark.parametrize(
+    ("takes", "begun"), [([0.1] * 4, 4), ([0.6, 0.1, 0.1, 0.1], 1), ([0.1, 9, 0.1, 0.1], 2)]
+)
+def test_what_is_left_of_a_bundle_that_was_not_brief_is_not_begun(takes, begun, monkeypatch):
+    place = Place(takes, monkeypatch)
+    setup = Setup("actor", "space", "auto", (), 0, 1.0, Confinement()).to_wire()
+    orders = [Order(f"token-{number}", number + 1, TASK.to_wire()) for number in range(4)]
+    wires, warmth = remote.answered(remote.runner(setup, "module:Class", frozenset())(remote.bundle(orders)))
+    assert warmth == WARMTH
+    assert [Result.from_wire(wire).data["timeout"] for wire in wires] == [1, 2, 3, 4][:begun]
+    assert place.ran == [f"actor\ntoken-{number}" for number in range(begun)]

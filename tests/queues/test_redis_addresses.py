@@ -67,12 +67,21 @@ def workout(queue: RedisQueue) -> None:
         "redis+sentinel://localhost:26379",
         "redis+sentinel:///mymaster",
         "redis://localhost:port",
+        "redis://localhost/name",
         "redis://localhost:6379?no_such_option=1",
     ],
 )
 def test_what_is_no_address_is_a_config_error_before_anything_connects(url: str) -> None:
     with pytest.raises(ConfigError):
         RedisQueue.from_url(url)
+
+
+def test_an_address_of_a_program_that_wants_text_does(flavour: Flavour) -> None:
+    with (
+        RedisServer(flavour) as server,
+        RedisQueue.from_url(f"{server.url}?decode_responses=true") as queue,
+    ):
+        workout(queue)
 
 
 def test_an_address_is_looked_at_without_a_connection() -> None:
@@ -294,6 +303,29 @@ def test_a_server_that_is_read_only_for_a_while_is_waited_for(flavour: Flavour) 
             adding = pool.submit(queue.enqueue, a_task("cpu"))
             until(server, lambda client: "errorstat_READONLY" in client.info("errorstats"))
             client.replicaof("no", "one")
+        adding.result(LONG)
+        assert queue.pending_count() == 1
+
+
+def test_a_server_that_cannot_save_for_a_while_is_waited_for(flavour: Flavour, tmp_path: Path) -> None:
+    (folder := tmp_path / "full").mkdir()
+    with ExitStack() as stack:
+        options = ["--enable-protected-configs", "yes"]
+        server = stack.enter_context(RedisServer(flavour, options=options))
+        queue = stack.enter_context(RedisQueue.from_url(server.url, broker_timeout=LONG))
+        pool = stack.enter_context(ThreadPoolExecutor())
+        with server.client() as client:
+            client.config_set("dir", str(folder))
+            folder.rmdir()
+            client.config_set("save", "3600 1")
+            client.bgsave()
+            while client.info("persistence")["rdb_last_bgsave_status"] != "err":
+                pass
+            adding = pool.submit(queue.enqueue, a_task("cpu"))
+            while "errorstat_MISCONF" not in client.info("errorstats"):
+                pass
+            client.config_set("stop-writes-on-bgsave-error", "no")
+            client.config_set("save", "")  # it would not end before it has saved
         adding.result(LONG)
         assert queue.pending_count() == 1
 

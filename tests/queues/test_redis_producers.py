@@ -133,6 +133,7 @@ def test_what_is_not_looked_at_yet_is_counted_and_listed(queue: RedisQueue, plai
         b'{"kind": "execute", "payload": 1}',
         b'{"kind": "execute", "payload": ' + b"[" * 5000 + b"]" * 5000 + b"}",
         b'{"kind": "execute", "attempts": -1}',
+        b'{"kind": "execute", "id": "0123456789abcdef0123", "payload": {"x": 1e999}}',
         b'{"kind": "execute"}' * 2,
     ],
 )
@@ -238,3 +239,45 @@ def test_a_big_task_passes_through_whole(queue: RedisQueue, plain: Any) -> None:
     add(plain, id="e" * 32, payload={"src": text})
     queue.enqueue(a_task("cpu", src=text))
     assert [claim.task.payload["src"] == text for claim in take(queue)] == [True, True]
+
+
+def test_what_others_wrote_into_the_dead_letter_queue_is_shown_and_can_be_removed(
+    queue: RedisQueue, plain: Any
+) -> None:
+    name = plain.xadd("peagen.dead", {"data": json.dumps({"kind": "execute", "id": "a" * 32})}).decode()
+    plain.xadd("peagen.dead", {"reason": "no id"})
+    queue.enqueue(task := a_task("cpu"))
+    queue.fail(take(queue)[0], error(task, retryable=False))
+    first, _, ours = queue.dead_letters()
+    assert (first.id, first.task, ours.id) == (name, None, task.id)
+    assert queue.retry([name]) == 0
+    assert queue.purge([name]) == 1
+    assert queue.purge() == 2
+    assert plain.xlen("peagen.dead") == 0
+
+
+def test_a_dead_letter_that_was_trimmed_away_is_not_revived(queue: RedisQueue, plain: Any) -> None:
+    queue.enqueue(task := a_task("cpu"))
+    queue.fail(take(queue)[0], error(task, retryable=False))
+    plain.xtrim("peagen.dead", maxlen=0)
+    assert queue.retry([task.id]) == 0
+    assert (queue.pending_count(), take(queue)) == (0, [])
+
+
+def test_what_is_no_result_does_not_hide_those_after_it(queue: RedisQueue, plain: Any) -> None:
+    plain.xadd("peagen.results", {"data": "no Result"})
+    queue.enqueue(task := a_task("cpu"))
+    queue.complete(take(queue)[0], ok(task))
+    (result,), _ = queue.results_since(FROM_START)
+    assert result.task_id == task.id
+
+
+def test_a_kind_of_a_newer_program_is_left_out_of_what_people_see(queue: RedisQueue) -> None:
+    newer = b'{"kind":"juggle","id":"%s","payload":{}}' % (b"a" * 32)
+    queue._run("enqueue", "", "a" * 32, "cpu", "juggle", newer)
+    queue.enqueue(task := a_task("cpu"))
+    assert queue.depth() == {("cpu", TaskKind.EXECUTE): 1}
+    assert [each.id for each in queue.list_tasks()] == [task.id]
+    assert [claim.task.id for claim in take(queue)] == [task.id]
+    assert queue.counters() == {}
+    assert queue.dead_count() == 1

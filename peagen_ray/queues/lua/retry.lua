@@ -4,9 +4,9 @@ local said = {}
 for i = 4, #ARGV, 4 do
   local id, lane, kind, data = unpack(ARGV, i, i + 3)
   local r, answer = load(id), 0
-  if r and r.s == 'x' then
-    local found = call('XRANGE', DEAD, r.x, r.x)[1]
-    local raw = found and field(found[2], 'reason') and field(found[2], 'data')
+  local found = r and r.s == 'x' and call('XRANGE', DEAD, r.x, r.x)[1]
+  if found then
+    local raw = field(found[2], 'reason') and field(found[2], 'data')
     if raw and data == '' then
       answer = raw
     else

@@ -43,6 +43,8 @@ from peagen_ray.queues.redis.wire import (
     micros,
     outcome_words,
     read_again,
+    readable,
+    results_in,
     seconds,
     task_info,
     task_words,
@@ -57,6 +59,11 @@ BATCH_BYTES: Final = 4_000_000
 """Bytes of tasks that one script call enqueues, unless a single one has more."""
 
 _SORTED: Final = 1000
+"""Entries that one claim sorts, or takes, at most."""
+
+_KINDS: Final = frozenset(TaskKind)
+"""The kinds that this program knows; a newer one beside it may have others in the queue."""
+
 _CURSOR: Final = re.compile(r"[0-9]{1,20}-[0-9]{1,20}")
 _ROOM_PAUSE_S: Final = 0.05
 _T = TypeVar("_T")
@@ -204,7 +211,8 @@ class RedisQueue(TaskQueue):
         end = _end(timeout)
         caller = f"{self._me}-{threading.get_ident()}"
         while True:
-            words = (offered, owner or "-", limit, micros(lease), caller, next(self._calls), "0", _SORTED)
+            most = min(limit, _SORTED)
+            words = (offered, owner or "-", most, micros(lease), caller, next(self._calls), "0", _SORTED)
             taken, foreign, more, due, nudge, now = self._run("claim", *words, "1" if begin else "0")
             claims = self._claims(taken, seconds(now) + lease)
             if foreign:
@@ -359,7 +367,7 @@ class RedisQueue(TaskQueue):
                     hint="read more often, keep more results, or start again from FROM_START",
                 )
             after = reached.decode()
-            return [Result.from_wire(each) for each in found if each], after
+            return results_in(found), after
 
         return self._follow(look, timeout) or [], after
 
@@ -408,7 +416,7 @@ class RedisQueue(TaskQueue):
             if foreign:
                 self._admit(foreign)
             if not foreign and (not more or len(found) >= offset + limit):
-                return [Task.from_wire(data) for data in found[offset:]]
+                return [task for data in found[offset:] if (task := readable(data))]
 
     def depth(self) -> Mapping[tuple[str, TaskKind], int]:
         """Tasks that no worker has, by lane and kind."""
@@ -459,7 +467,7 @@ class RedisQueue(TaskQueue):
     def dead_letters(self, limit: int = 100, offset: int = 0) -> list[DeadTask]:
         """The dead-letter queue, oldest first."""
         entries = self._link.command("XRANGE", f"{self._prefix}dead", "-", "+", "COUNT", offset + limit)
-        return [dead_task(_entry_fields(entry)) for entry in entries[offset:]]
+        return [dead_task(entry[0], _entry_fields(entry)) for entry in entries[offset:]]
 
     def retry(self, task_ids: Iterable[str]) -> int:
         """Give dead tasks a new life; those that could not be read only if this program can read them."""
@@ -553,7 +561,7 @@ class _Stats:
     @property
     def depth(self) -> dict[tuple[str, TaskKind], int]:
         names = ((name.decode().partition(" "), n) for name, n in fields(self._depth).items())
-        return {(lane, TaskKind(kind)): int(n) for (kind, _, lane), n in names if int(n)}
+        return {(lane, TaskKind(kind)): int(n) for (kind, _, lane), n in names if kind in _KINDS and int(n)}
 
     @property
     def unserved(self) -> dict[str, tuple[str, ...]]:
@@ -563,7 +571,7 @@ class _Stats:
     @property
     def counters(self) -> dict[tuple[str, TaskKind], int]:
         names = ((name.decode().rpartition(":"), n) for name, n in fields(self._counters).items())
-        return {(event, TaskKind(kind)): int(n) for (event, _, kind), n in names}
+        return {(event, TaskKind(kind)): int(n) for (event, _, kind), n in names if kind in _KINDS}
 
 
 def _bounded(tasks: Iterable[list[Any]]) -> list[Any]:

@@ -50,7 +50,7 @@ _FIRST_PAUSE_S: Final = 0.02
 _LONGEST_PAUSE_S: Final = 1.0
 _SENTINEL_PORT: Final = 26379
 
-_AWAY: Final = ("READONLY", "LOADING", "NOREPLICAS", "BUSY", "UNBLOCKED")
+_AWAY: Final = ("READONLY", "LOADING", "NOREPLICAS", "BUSY", "UNBLOCKED", "MISCONF")
 _AWAY_KINDS: Final = (
     broker.ReadOnlyError,
     broker.ClusterDownError,
@@ -244,7 +244,9 @@ class Link:
             self._follow(error)
             return
         if isinstance(error, _REFUSALS) or any(words in text for words in _REFUSED):
-            hint = "see docs/queues.md for the rule that an ACL user needs"
+            hint = (
+                "check [task_queue] username and password_env, and the rule for ACL users in docs/queues.md"
+            )
             raise ConfigError(f"the broker refuses us: {text}", subject=self.name, hint=hint) from error
         if isinstance(error, broker.OutOfMemoryError):
             hint = "let workers catch up, or raise its maxmemory"
@@ -341,8 +343,14 @@ def _connect(url: str, silence: float, secrets: dict[str, str]) -> Any:
         if parts.scheme == "redis+sentinel":
             return _by_sentinel(parts, options)
         if parts.scheme in SCHEMES:
+            if parts.scheme != "unix" and not re.fullmatch(r"/?|/\d+/?", parts.path):
+                msg = "what follows the host is the number of a database, such as /0"
+                raise ValueError(msg)
             client: Any = server.Redis.from_url(url, **options)
             pool = client.connection_pool
+            pool.connection_kwargs["decode_responses"] = (
+                False  # which an address of another program may ask for
+            )
             pool.connection_class(
                 **pool.connection_kwargs
             )  # which an unknown option shows in; it connects later
@@ -350,7 +358,9 @@ def _connect(url: str, silence: float, secrets: dict[str, str]) -> Any:
     except (ValueError, TypeError, AttributeError) as error:
         raise _unusable(url, error) from None  # it quotes the address
     raise ConfigError(
-        "is no address of a redis queue", subject=mask(url), hint=f"write {'://, '.join(SCHEMES)}://…"
+        "is no address of a redis queue",
+        subject=mask(url) or "[task_queue] url",
+        hint=f"write {'://, '.join(SCHEMES)}://…",
     )
 
 

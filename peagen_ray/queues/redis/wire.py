@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ _STATES: Final = {
     b"k": State.CANCELLED,
 }
 _OUR_KEYS: Final = frozenset({"msg", "retryable", "dead_letter"})
+_FOREIGN: Final = "another program wrote it into the dead-letter queue"
 _ID_CHARS: Final = 32
 _LEAST_ID: Final = 16
 
@@ -90,9 +92,9 @@ def judge(entry: bytes, flat: Sequence[bytes], stream: str) -> list[Any]:
     task_id = _id_in(raw)
     try:
         task = Task.from_wire(raw if task_id else _with_id(raw, derived))
+        return [entry, "task", *task_words(task)]
     except EnvelopeError as error:
         return _bad(entry, task_id or derived, error, raw)
-    return [entry, "task", *task_words(task)]
 
 
 def _bad(entry: bytes, task_id: str, error: EnvelopeError, raw: bytes) -> list[Any]:
@@ -132,13 +134,17 @@ def read_again(raw: bytes, task_id: str) -> Task | None:
     return task if task.id == task_id else None
 
 
-def dead_task(entry: Mapping[bytes, bytes]) -> DeadTask:
-    """An entry of the dead-letter stream."""
+def dead_task(name: bytes, entry: Mapping[bytes, bytes]) -> DeadTask:
+    """An entry of the dead-letter stream; one that others wrote goes by the entry's own id."""
     raw = entry.get(b"data", b"")
-    if b"reason" in entry:
-        task_id, reason = entry[b"id"].decode(), entry[b"reason"].decode(errors="replace")
-        return DeadTask(task_id, None, reason, seconds(entry[b"at"]), raw=raw)
-    return from_json(raw)
+    try:
+        if b"reason" in entry:
+            task_id, reason = entry[b"id"].decode(), entry[b"reason"].decode(errors="replace")
+            return DeadTask(task_id, None, reason, seconds(entry[b"at"]), raw=raw)
+        return from_json(raw)
+    except (EnvelopeError, KeyError, ValueError):
+        milliseconds = int(name.partition(b"-")[0])
+        return DeadTask(name.decode(), None, _FOREIGN, milliseconds / 1000, raw=raw)
 
 
 def task_info(record: Sequence[bytes], data: bytes, result: bytes, due: bytes) -> TaskInfo:
@@ -147,7 +153,7 @@ def task_info(record: Sequence[bytes], data: bytes, result: bytes, due: bytes) -
     state = _STATES[found[b"s"]]
     owner = found.get(b"o", b"").decode() if state is State.CLAIMED else ""
     return TaskInfo(
-        task=_readable(data),
+        task=readable(data),
         state=state,
         since=seconds(found[b"t"]),
         owner=owner,
@@ -158,8 +164,18 @@ def task_info(record: Sequence[bytes], data: bytes, result: bytes, due: bytes) -
     )
 
 
-def _readable(data: bytes) -> Task | None:
+def readable(data: bytes) -> Task | None:
+    """The task, if there is one that this program can read."""
     try:
         return Task.from_wire(data) if data else None
     except EnvelopeError:
         return None
+
+
+def results_in(found: Iterable[bytes]) -> list[Result]:
+    """The Results; what others wrote among them and is none is left out."""
+    results = []
+    for data in found:
+        with suppress(EnvelopeError):
+            results.append(Result.from_wire(data))
+    return results
