@@ -113,7 +113,10 @@ def go(
 
 
 class Watching:
-    """Shows how a render goes on: a bar on a terminal, now and then a line elsewhere. SIGTERM ends it as Ctrl-C does."""
+    """Shows how a render goes on: a bar on a terminal, now and then a line elsewhere.
+
+    SIGTERM ends it as Ctrl-C does.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
