@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -27,6 +29,9 @@ ProjectFile = Annotated[
 ]
 Out = Annotated[Path, typer.Option("--out", help="The directory of the outputs.")]
 Check = Annotated[bool, typer.Option("--check", help="Write nothing; exit 1 if an output would change.")]
+Regenerate = Annotated[
+    bool, typer.Option("--regenerate", help="Ask language models again for what they wrote already.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print what was done as JSON on stdout.")]
 Concurrency = Annotated[
     int | None,
@@ -46,6 +51,7 @@ def render(
     project: ProjectFile,
     out: Out = Path("build"),
     check: Check = False,
+    regenerate: Regenerate = False,
     as_json: Json = False,
     concurrency: Concurrency = None,
     sync: Sync = False,
@@ -56,7 +62,8 @@ def render(
 ) -> None:
     """Expand the templates of a project into a directory; files that need no change are left alone.
 
-    Files of a legacy payload that a language model writes cost tokens: --dry-run says how many at most.
+    Files of a legacy payload that a language model writes cost tokens: --dry-run says how many at most. They are
+    asked for once, and again when their prompt, the models or what they depend on has changed.
 
     Example: peagen-ray render --project site.yaml --out build
     """
@@ -68,10 +75,19 @@ def render(
     shared = state(context)
     loaded = shared.load(flags)
     say_where(queue=queue, provider=loaded.config.task_queue.provider)
-    go(shared, loaded, project, out, check=check, as_json=as_json)
+    go(shared, loaded, project, out, check=check, regenerate=regenerate, as_json=as_json)
 
 
-def go(shared: State, loaded: Loaded, project: Path, out_: Path, *, check: bool, as_json: bool) -> None:
+def go(
+    shared: State,
+    loaded: Loaded,
+    project: Path,
+    out_: Path,
+    *,
+    check: bool,
+    regenerate: bool,
+    as_json: bool,
+) -> None:
     """Render a project file, or say what would be rendered; Exit with 1 if something is not as it should be."""
     from peagen_ray.rendering.job import read_job
     from peagen_ray.runtime.rendering import RenderRequest
@@ -81,7 +97,8 @@ def go(shared: State, loaded: Loaded, project: Path, out_: Path, *, check: bool,
     config = loaded.config
     job = read_job(project, config.templates.search_path)
     chosen = loaded.origin["worker.defaults.concurrency"] != "default"
-    request = RenderRequest(config, out_, check, config.worker.defaults.concurrency if chosen else cores())
+    tasks = config.worker.defaults.concurrency if chosen else cores()
+    request = RenderRequest(config, out_, check, tasks, project.parent, regenerate)
     if shared.dry_run:
         _show_plan(job, request)
         return
@@ -96,15 +113,21 @@ def go(shared: State, loaded: Loaded, project: Path, out_: Path, *, check: bool,
 
 
 class Watching:
-    """Shows how a render goes on: a bar on a terminal, now and then a line elsewhere."""
+    """Shows how a render goes on: a bar on a terminal, now and then a line elsewhere.
+
+    SIGTERM ends it as Ctrl-C does.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._next = time.monotonic() + _PLAIN_EVERY_S
         self._bar: Progress | None = None
         self._bar_task: TaskID | None = None
+        self._main = threading.current_thread() is threading.main_thread()
 
     def __enter__(self) -> Watching:
+        if self._main:
+            self._before = signal.signal(signal.SIGTERM, signal.default_int_handler)
         if self._console.is_terminal:
             from rich.progress import Progress
 
@@ -114,6 +137,8 @@ class Watching:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._main:
+            signal.signal(signal.SIGTERM, self._before)
         if self._bar:
             self._bar.stop()
 
@@ -131,6 +156,7 @@ class Watching:
 
 
 def _show_plan(job: Payload, request: RenderRequest) -> None:
+    from peagen_ray.runtime.authored import known_texts
     from peagen_ray.runtime.authors import spend_lines
     from peagen_ray.runtime.rendering import rendered_here
 
@@ -140,7 +166,9 @@ def _show_plan(job: Payload, request: RenderRequest) -> None:
     for one in job.generated:
         typer.echo(printable(f"{one.record.path} <- {one.record.prompt} (by a language model)"))
     if job.generated:
-        for line in spend_lines(request.config, job.generated, rendered_here(job)):
+        texts = rendered_here(job)
+        written = known_texts(request.authored(typer.echo), job.generated, texts)
+        for line in spend_lines(request.config, job.generated, texts, written):
             typer.echo(printable(line))
 
 

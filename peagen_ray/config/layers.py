@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from peagen_ray.config.lines import KeyPath, key_lines, line_of
 from peagen_ray.config.model import Config
 from peagen_ray.config.problems import Problem, explain, secret_problem, secrets
-from peagen_ray.config.text import parse, read_text
+from peagen_ray.config.text import parse, read_text, without_mark
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
@@ -69,7 +69,7 @@ def nest(layer: Mapping[KeyPath, Setting]) -> dict[str, Any]:
 
 def file_layer(path: Path, problems: list[Problem]) -> Layer:
     """What a file says; what is wrong with it is appended to ``problems``."""
-    text = read_text(path)
+    text = without_mark(read_text(path))
     table = parse(text, str(path))
     lines = key_lines(text)
 

@@ -22,7 +22,7 @@ def parse(text: str, name: str) -> dict[str, Any]:
         ConfigError: it is no TOML; names the line and the column.
     """
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(without_mark(text))
     except (ValueError, RecursionError) as error:
         place = _PLACE.match(str(error))
         if place is None:
@@ -30,6 +30,11 @@ def parse(text: str, name: str) -> dict[str, Any]:
         line, column = place["line"], place["column"]
         where = f"{name}:{line}:{column}" if line else f"{name}:{len(text.splitlines())}"
         raise ConfigError(f"not TOML: {place['what']}", subject=where) from error
+
+
+def without_mark(text: str) -> str:
+    """The text without the byte order mark that some editors put before it."""
+    return text.removeprefix("\ufeff")
 
 
 def read_text(path: Path) -> str:

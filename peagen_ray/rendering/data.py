@@ -17,11 +17,13 @@ from peagen_ray.errors import ProjectError
 MOST_VALUES: Final = 10_000_000
 """Values of one file, counted as often as they are repeated by reference."""
 
+_UTF_8: Final = "utf-8-sig"
+
 _LONGEST_FIELD: Final = 16 * 1024 * 1024
 """Characters of one field of a CSV file."""
 
 
-def read_data(path: Path, *, form: str = "", encoding: str = "utf-8-sig", delimiter: str = "") -> Any:
+def read_data(path: Path, *, form: str = "", encoding: str = _UTF_8, delimiter: str = "") -> Any:
     """What a file says, as mappings, lists, texts, numbers, booleans and None.
 
     Dates and times become ISO-8601 texts. The rows of a CSV file are mappings from its first line's names
@@ -40,7 +42,7 @@ def read_data(path: Path, *, form: str = "", encoding: str = "utf-8-sig", delimi
     if form not in _READERS:
         hint = f"say which with format: {', '.join(sorted(set(_READERS)))}"
         raise ProjectError(f"is of no known format: {form or 'no suffix'}", subject=str(path), hint=hint)
-    text = read_text(path, encoding)
+    text = read_text(path, encoding, "name its encoding in the project file: {path: FILE, encoding: latin-1}")
     if form in _TABLES:
         return _csv(text, path, delimiter or _TABLES[form])
     try:
@@ -49,17 +51,21 @@ def read_data(path: Path, *, form: str = "", encoding: str = "utf-8-sig", delimi
         raise ProjectError("is nested too deeply", subject=str(path)) from error
 
 
-def read_text(path: Path, encoding: str = "utf-8-sig") -> str:
-    """The text of a file, line ends as they are, a byte order mark left out; raises ProjectError."""
+def read_text(path: Path, encoding: str = _UTF_8, hint: str = "") -> str:
+    """The text of a file, line ends as they are, a byte order mark left out.
+
+    Raises:
+        ProjectError: it cannot be read, or is in another encoding; with the hint then.
+    """
     try:
         return path.read_bytes().decode(encoding)
     except OSError as error:
         raise ProjectError(f"cannot be read: {error.strerror}", subject=str(path)) from error
     except UnicodeDecodeError as error:
-        raise ProjectError(
-            f"is not {encoding}: {error.reason} at byte {error.start}", subject=str(path)
-        ) from error
-    except LookupError as error:
+        name = "UTF-8" if encoding == _UTF_8 else encoding
+        what = f"is not {name}: {error.reason} at byte {error.start}"
+        raise ProjectError(what, subject=str(path), hint=hint) from error
+    except (LookupError, ValueError) as error:
         raise ProjectError(f"there is no encoding {encoding!r}", subject=str(path)) from error
 
 

@@ -86,6 +86,10 @@ class Strict(StrictUndefined):
         error: Any = partial(MissingKey, key=key) if exc is UndefinedError else exc
         super().__init__(hint, obj, name, error)
 
+    def __repr__(self) -> str:
+        """Within a list that is printed it would pass for a text."""
+        return self._fail_with_undefined_error()
+
 
 class Lenient(Strict):
     """What is missing, and may be tested, compared or looped over."""

@@ -61,19 +61,23 @@ def _verbatim(text: str) -> str:
     return _MARK.sub(lambda mark: "{{ '" + mark[0] + "' }}", text)
 
 
-def bounds(generated: Sequence[Generated], texts: Mapping[str, str]) -> list[Bound]:
-    """How long the prompt of each file may be.
+def bounds(
+    generated: Sequence[Generated], texts: Mapping[str, str], written: Mapping[str, str]
+) -> list[Bound]:
+    """How long the prompt of each file that is yet to be written may be.
 
     Args:
         generated: the files.
         texts: the files that no model writes.
+        written: what models wrote already.
     """
-    known = {one.record.path: "" for one in generated}
+    known = {one.record.path for one in generated}
     found = []
-    for one in generated:
-        needed = known_needs(one.record.needs, known)
+    for one in (one for one in generated if one.record.path not in written):
+        needs = {path: written.get(path, "") for path in known_needs(one.record.needs, known)}
+        needed = needs.keys() - written.keys()
         try:
-            size = len(prompt_of(one, {**texts, **dict.fromkeys(needed, "")}).encode())
+            size = len(prompt_of(one, {**texts, **needs}).encode())
         except (RenderError, UnicodeEncodeError) as error:
             found.append(Bound(one.record.path, 0, problem=getattr(error, "what", str(error))))
         else:
@@ -114,8 +118,13 @@ class Outline:
 
     def prompt(self, path: str) -> str:
         """What to ask for a file that is ready; raises RenderError."""
-        needed = {each: self._written[each] for each in self._needs[path]}
-        return prompt_of(self._files[path], {**self._texts, **needed})
+        written = {each: self._written[each] for each in self._needs[path]}
+        return prompt_of(self._files[path], {**self._texts, **written})
+
+    def needed(self, path: str) -> dict[str, str]:
+        """The texts that a file that is ready depends on, by path."""
+        known = {**self._texts, **self._written}
+        return {each: known[each] for each in known_needs(self._files[path].record.needs, known)}
 
     def done(self, path: str, text: str | None) -> None:
         """A file was written, or will not be."""

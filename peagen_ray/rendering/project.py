@@ -16,6 +16,8 @@ RESERVED: Final = frozenset({"template", "index"})
 """Names that every template is given."""
 
 _DEFAULT_LIMIT_S: Final = 30.0
+_UNKNOWN: Final = "extra_forbidden"
+_OF_KEYS: Final = "[key]"
 
 
 def _name(text: str) -> str:
@@ -114,9 +116,10 @@ def read_project(document: Mapping[str, Any], path: Path) -> Project:
 
 
 def _wrong(error: ValidationError, path: Path) -> ProjectError:
-    first = error.errors(include_url=False, include_input=False)[0]
+    found = error.errors(include_url=False, include_input=False)
+    first = next((each for each in found if each["type"] == _UNKNOWN), found[0])
     where = _dotted(first["loc"])
-    if first["type"] != "extra_forbidden":
+    if first["type"] != _UNKNOWN:
         return ProjectError(first["msg"].removeprefix("Value error, "), subject=f"{path}: {where}")
     keys = _keys_beside(first["loc"])
     near = get_close_matches(str(first["loc"][-1]), keys, n=1)
@@ -125,7 +128,9 @@ def _wrong(error: ValidationError, path: Path) -> ProjectError:
 
 
 def _dotted(place: tuple[int | str, ...]) -> str:
-    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    return "".join(
+        f"[{part}]" if isinstance(part, int) else f".{part}" for part in place if part != _OF_KEYS
+    ).lstrip(".")
 
 
 def _keys_beside(place: tuple[int | str, ...]) -> list[str]:

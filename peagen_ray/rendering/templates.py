@@ -138,7 +138,9 @@ class Library:
     def add(self, name: str, file: Path) -> None:
         """A template that a rule names; ProjectError if it is no text."""
         if self._texts.get(name) is None:
-            self._texts[name] = read_text(file)
+            self._texts[name] = read_text(
+                file, hint="a file that is no template is taken as it is with copy: true"
+            )
 
     def get(self, name: str) -> str | None:
         """The text of a template, None if there is none of that name; ProjectError if it cannot be read."""

@@ -104,6 +104,10 @@ class OutputTree:
         finally:
             os.close(folder)
 
+    def holds(self, path: str) -> bool:
+        """Whether there is something of this path."""
+        return os.path.lexists(self._root / path)
+
     def _find_out_who_else_writes(self) -> None:
         """Whoever writes has a shared lock; who could have it alone knows that older drafts are nobody's."""
         now = time.time_ns()
@@ -164,6 +168,7 @@ class OutputTree:
             errno.ELOOP: "a symbolic link is in its place; links are not followed",
             errno.ENOTDIR: "a symbolic link or a file is where a directory should be; links are not followed",
             errno.EISDIR: "a directory is in its place",
+            errno.EEXIST: f"something that is no {'file' if path else 'directory'} is in its place",
         }
         what = words.get(error.errno or 0, f"cannot be written: {error.strerror}")
         return RenderError(what, subject=str(self._root / path) if path else str(self._root))
@@ -180,7 +185,7 @@ def _read(folder: int, name: str, size: int) -> tuple[bytes | None, int | None]:
         if stat.S_ISDIR(status.st_mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
         if not stat.S_ISREG(status.st_mode):
-            raise OSError(errno.EEXIST, "something that is no file is in its place")
+            raise OSError(errno.EEXIST, os.strerror(errno.EEXIST))
         held = file.read() if status.st_size == size else None
     return held, stat.S_IMODE(status.st_mode)
 

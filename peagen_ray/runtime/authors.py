@@ -16,6 +16,7 @@ from peagen_ray.llm.base import CHAT_OVERHEAD, Prompt
 from peagen_ray.llm.budget import NOTHING, Amount, prices_of
 from peagen_ray.rendering.generating import Bound, Outline, bounds
 from peagen_ray.rendering.payload import Generated
+from peagen_ray.runtime.authored import Authored
 from peagen_ray.runtime.consulting import NO_ANSWER
 from peagen_ray.runtime.elsewhere import withdraw
 from peagen_ray.runtime.fabric import Fabric
@@ -34,11 +35,13 @@ class Written(NamedTuple):
         path: the file.
         text: None if there is none.
         why: there is none.
+        asked: it was written now.
     """
 
     path: str
     text: str | None
     why: str = ""
+    asked: bool = True
 
 
 @dataclass
@@ -68,6 +71,7 @@ class Authors:
     Args:
         config: the effective configuration.
         run_id: part of every task's id.
+        authored: what was written before, which is not asked for again.
         say: told when models have to be waited for.
         sleep: waits for so many seconds.
 
@@ -79,6 +83,7 @@ class Authors:
         self,
         config: Config,
         run_id: str,
+        authored: Authored,
         say: Callable[[str], None],
         *,
         sleep: Callable[[float], None] = time.sleep,
@@ -87,6 +92,7 @@ class Authors:
         self._limit = config.llm.max_prompt_tokens
         self._most = config.worker.defaults.waiting
         self._run_id = run_id
+        self._authored = authored
         self._say = say
         self._sleep = sleep
         self._number = count()
@@ -104,7 +110,11 @@ class Authors:
         return f"language models took {self._spent.tokens} tokens{money}"
 
     def write(
-        self, fabric: Fabric, generated: Sequence[Generated], texts: Mapping[str, str]
+        self,
+        fabric: Fabric,
+        generated: Sequence[Generated],
+        texts: Mapping[str, str],
+        sent: Callable[[str], None],
     ) -> Iterator[Written]:
         """What becomes of each file, as soon as it is known.
 
@@ -112,6 +122,7 @@ class Authors:
             fabric: does the tasks.
             generated: the files.
             texts: the files that no model writes.
+            sent: told the id of every task before it is enqueued.
 
         Raises:
             BrokerUnavailable: the broker does not answer.
@@ -121,7 +132,7 @@ class Authors:
         try:
             while outline:
                 ended = [*self._drafted(outline, waiting)]
-                held = None if ended else self._send(fabric, waiting, flights)
+                held = None if ended else self._send(fabric, waiting, flights, sent)
                 if flights and not ended:
                     name, draft, asking = flights[0]
                     result = fabric.wait(name)
@@ -130,6 +141,8 @@ class Authors:
                 elif held is not None:
                     ended += self._held(held, waiting)
                 for each in ended:
+                    if each.text is not None and each.asked:
+                        self._authored.keep(outline, each.path, each.text)
                     outline.done(each.path, each.text)
                     yield each
         finally:
@@ -142,10 +155,14 @@ class Authors:
             if missing:
                 yield Written(path, None, f"needs {', '.join(missing)}, which there is not")
                 continue
+            known = self._authored.text(outline, path)
+            if known is not None:
+                yield Written(path, known, asked=False)
+                continue
             try:
                 waiting.append(_Draft(path, self._prompt(outline, path)))
             except (PeagenError, UnicodeEncodeError) as error:
-                yield Written(path, None, str(error))
+                yield Written(path, None, getattr(error, "what", str(error)))
 
     def _prompt(self, outline: Outline, path: str) -> Prompt:
         text = outline.prompt(path)
@@ -156,7 +173,11 @@ class Authors:
         return made
 
     def _send(
-        self, fabric: Fabric, waiting: deque[_Draft], flights: deque[tuple[str, _Draft, Asking]]
+        self,
+        fabric: Fabric,
+        waiting: deque[_Draft],
+        flights: deque[tuple[str, _Draft, Asking]],
+        sent: Callable[[str], None],
     ) -> Later | Broke | None:
         """Ask for as many files as may be; what keeps the next one."""
         while waiting and len(flights) < self._most:
@@ -169,6 +190,7 @@ class Authors:
             draft.tries += 1
             task = Task(kind=TaskKind.RENDER, id=name, payload=asked.payload, requires=LLM_TAGS)
             flights.append((name, draft, asked))
+            sent(name)
             fabric.queue.enqueue(task)
         return None
 
@@ -215,13 +237,16 @@ def too_long(tokens: int, limit: int) -> str:
 # ---- what it may cost -----------------------------------------------------------------------------
 
 
-def spend_lines(config: Config, generated: Sequence[Generated], texts: Mapping[str, str]) -> Iterator[str]:
+def spend_lines(
+    config: Config, generated: Sequence[Generated], texts: Mapping[str, str], written: Mapping[str, str]
+) -> Iterator[str]:
     """The most that may be spent on files that models write, for a person; without a back-end, if all answered at once.
 
     Args:
         config: the effective configuration.
         generated: the files.
         texts: the files that no model writes.
+        written: what models wrote already, and are not asked for.
 
     Raises:
         ConfigError: there are back-ends, and none may be asked.
@@ -229,7 +254,7 @@ def spend_lines(config: Config, generated: Sequence[Generated], texts: Mapping[s
     most, limit = config.mutate.max_tokens, config.llm.max_prompt_tokens
     total, money = NOTHING, True
     asked = 0
-    for each in bounds(generated, texts):
+    for each in bounds(generated, texts, written):
         tokens = _prompt_tokens(each, limit)
         problem = each.problem or (too_long(tokens, limit) if tokens > limit else "")
         if problem:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import secrets
 import tempfile
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from peagen_ray.config.model import Config
 from peagen_ray.errors import EnvelopeError, ProjectError, RenderError
@@ -21,10 +21,11 @@ from peagen_ray.rendering.plan import Plan
 from peagen_ray.rendering.tree import Change, OutputTree
 from peagen_ray.rendering.work import Rendered, limited
 from peagen_ray.rendering.work import render as render_text
+from peagen_ray.runtime.authored import Authored, known_texts
 from peagen_ray.runtime.authors import Authors, spend_lines
 from peagen_ray.runtime.elsewhere import Elsewhere, place_of, requirements, through_queue, withdraw
 from peagen_ray.runtime.fabric import Fabric
-from peagen_ray.runtime.leftovers import PREFIX, remembered, sweep
+from peagen_ray.runtime.leftovers import PREFIX, cancel_left, remembered, sweep, tasks_remembered
 from peagen_ray.runtime.local import LocalFabric, shared_root
 from peagen_ray.runtime.tasks import LLM_TAGS
 from peagen_ray.task import Result, Status, Task, TaskKind
@@ -34,6 +35,17 @@ _SPREAD: Final = 32
 """Tasks into which a render goes for workers elsewhere, about."""
 _WINDOW: Final = 64
 """Tasks on their way at a time."""
+
+Sent = Callable[[str], None]
+"""Is told the id of every task before it is enqueued."""
+
+
+class _Means(NamedTuple):
+    """What does the tasks, what makes them, and who is told of each."""
+
+    fabric: Fabric
+    chunks: list[Chunks]
+    sent: Sent
 
 
 class RenderObserver(Protocol):
@@ -55,12 +67,20 @@ class RenderRequest:
         out: the directory of the outputs.
         check: compare only, and write nothing.
         concurrency: tasks at a time, where they are done in this process.
+        project: the directory of the project; what models wrote is kept there.
+        regenerate: ask models for all that they write, also what is kept and still as it should be.
     """
 
     config: Config
     out: Path
     check: bool = False
     concurrency: int = 1
+    project: Path = Path()
+    regenerate: bool = False
+
+    def authored(self, say: Callable[[str], None]) -> Authored:
+        """What models wrote for it before."""
+        return Authored(self.project, self.config, forget=self.regenerate, say=say)
 
 
 @dataclass
@@ -116,12 +136,12 @@ def render(job: Payload, request: RenderRequest, observer: RenderObserver) -> Re
             means = None
             if authors or any(plan.units for plan in job.plans):
                 means = stack.enter_context(_means(job.plans, request, run_id, observer, llm=bool(authors)))
-                for plan, numbers, results in _answers(*means):
+                for plan, numbers, results in _answers(means):
                     writing.receive(plan, numbers, results)
             if job.generated:
-                _generate(job, request, texts, writing, means and means[0], authors)
+                _generate(job, request, texts, writing, means, authors)
             if means is not None:
-                for problem in means[0].problems:
+                for problem in means.fabric.problems:
                     observer.note(problem)
     return writing.summary
 
@@ -130,9 +150,13 @@ def _authors(job: Payload, request: RenderRequest, run_id: str, observer: Render
     """Who writes what models should; nobody if there is nothing of that sort to do, or no back-end."""
     if not job.generated or request.check or not request.config.llm.backends:
         return None
-    authors = Authors(request.config, run_id, observer.note)
+    authors = Authors(request.config, run_id, request.authored(observer.note), observer.note)
     authors.check(here=not through_queue(request.config))
     return authors
+
+
+def _nobody(_task_id: str) -> None:
+    return
 
 
 def _forget(_path: str, _text: str) -> None:
@@ -142,64 +166,68 @@ def _forget(_path: str, _text: str) -> None:
 def _generate(
     job: Payload,
     request: RenderRequest,
-    texts: Mapping[str, str],
+    texts: dict[str, str],
     writing: _Writing,
-    fabric: Fabric | None,
+    means: _Means | None,
     authors: Authors | None,
 ) -> None:
     say, files = writing.observer.note, job.generated
-    if request.check:
-        say(f"{_files(len(files))} that a language model writes are not compared")
-        return
-    for line in spend_lines(request.config, files, texts):
+    texts = dict(texts)  # a prompt may include no file of a model that its own does not depend on
+    written = known_texts(request.authored(say), files, texts)
+    for line in () if request.check else spend_lines(request.config, files, texts, written):
         say(line)
-    if fabric is None or authors is None:
+    if request.check and request.config.llm.backends:
+        for one in files:
+            path = one.record.path
+            writing.compare(path, written.get(path))
+        return
+    if means is None or authors is None:
         for one in files:
             writing.summary.skipped[one.record.path] = "no language model back-end is configured"
         writing.advance(len(files))
         return
-    for path, text, why in authors.write(fabric, files, texts):
-        if text is None:
-            writing.summary.failed[path] = why
+    for each in authors.write(means.fabric, files, texts, means.sent):
+        if each.text is None:
+            writing.summary.failed[each.path] = each.why
         else:
-            writing.put(path, text)
+            writing.put(each.path, each.text)
         writing.advance(1)
     say(authors.bill())
 
 
-def _files(number: int) -> str:
-    return f"{number} file{'' if number == 1 else 's'}"
-
-
 def rendered_here(job: Payload) -> dict[str, str]:
-    """The texts that prompts include, rendered in this process; those that fail are empty."""
-    wanted = set[str]().union(*(one.record.needs for one in job.generated))
+    """The texts that prompts may include, rendered in this process; those that fail are not there."""
     texts: dict[str, str] = {}
     for plan in job.plans:
         environment = make_environment(plan.library.get, plan.library.settings)
         environment.globals.update(plan.data)
         for unit in plan.units:
-            if unit.path in wanted:
-                with suppress(Exception), limited(plan.timeout):
-                    texts[unit.path] = render_text(environment, unit.template, unit.values)
+            with suppress(Exception), limited(plan.timeout):
+                texts[unit.path] = render_text(environment, unit.template, unit.values)
     return texts
 
 
 @contextmanager
 def _means(
     plans: Sequence[Plan], request: RenderRequest, run_id: str, observer: RenderObserver, *, llm: bool
-) -> Iterator[tuple[Fabric, list[Chunks]]]:
+) -> Iterator[_Means]:
     """What does the tasks, and what makes them; parts that were shared are gone at the end."""
     config = request.config
     sweep(request.out, observer.note)
     with ExitStack() as stack:
         fabric: Fabric
+        sent: Sent = _nobody
         if through_queue(config):
             observer.note(f"tasks go to the workers of the queue {place_of(config)}")
             parts = _parts_elsewhere(request, run_id, stack)
             needed = requirements({TaskKind.RENDER: {"render": "1"}}).get(TaskKind.RENDER, frozenset())
             spread = _SPREAD
             fabric = stack.enter_context(Elsewhere(config, observer.note))
+            name = f"{place_of(config)} {config.task_queue.prefix}"
+            left = cancel_left(request.out, fabric.queue, name)
+            if left:
+                observer.note(f"cancelled what a render that was killed left in the queue: {left} tasks")
+            sent = stack.enter_context(tasks_remembered(request.out, run_id, name))
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix=PREFIX)))
             stack.enter_context(remembered(request.out, run_id, str(folder)))
@@ -208,14 +236,12 @@ def _means(
             offered = frozenset({"cpu"}) | (LLM_TAGS if llm else frozenset())
             local = LocalFabric(config, request.concurrency, keep, offered, _PRELOAD)
             fabric = stack.enter_context(local)
-        yield (
-            fabric,
-            [
-                Chunks(plan, parts, f"{run_id}/{number}", spread, needed)
-                for number, plan in enumerate(plans)
-                if plan.units
-            ],
-        )
+        chunks = [
+            Chunks(plan, parts, f"{run_id}/{number}", spread, needed)
+            for number, plan in enumerate(plans)
+            if plan.units
+        ]
+        yield _Means(fabric, chunks, sent)
 
 
 def _parts_elsewhere(request: RenderRequest, run_id: str, stack: ExitStack) -> Parts:
@@ -228,14 +254,16 @@ def _parts_elsewhere(request: RenderRequest, run_id: str, stack: ExitStack) -> P
     return shared
 
 
-def _answers(fabric: Fabric, chunks: Sequence[Chunks]) -> Iterator[tuple[Plan, range, list[Result]]]:
+def _answers(means: _Means) -> Iterator[tuple[Plan, range, list[Result]]]:
     """The plan, the outputs' numbers and the Results of each task, follow-ups included, in order."""
     waiting: deque[tuple[Plan, Task, range]] = deque()
+    fabric, chunks, sent = means
     source = ((each.plan, task, numbers) for each in chunks for task, numbers in each.tasks())
     try:
         while True:
             while len(waiting) < _WINDOW and (following := next(source, None)) is not None:
                 waiting.append(following)
+                sent(following[1].id)
                 fabric.queue.enqueue(following[1])
             if not waiting:
                 return
@@ -315,6 +343,15 @@ class _Writing:
             self.summary.failed[path] = f"is no Unicode text: {error.reason}"
         else:
             self._put(path, data)
+
+    def compare(self, path: str, text: str | None) -> None:
+        """Compare a file that models write; without a text one would have to be asked for it."""
+        if text is not None:
+            self.put(path, text)
+        else:
+            there = self._tree.holds(path)
+            self.summary.changes[Change.CHANGED if there else Change.NEW].append(path)
+        self.advance(1)
 
     def _put(self, path: str, data: bytes) -> None:
         try:

@@ -183,3 +183,72 @@ def test_a_prompt_beyond_the_limit_is_not_sent(here: Path, capsys: Capture) -> N
     assert "a.py: cannot be asked for: the prompt may have 3512 tokens" in said
     assert "failed: a.py: the prompt may have 3512 tokens, and [llm] max_prompt_tokens is 2000" in said
     assert server.requests == []
+
+
+def test_a_file_is_asked_for_again_only_when_something_that_it_was_made_of_has_changed(
+    here: Path, capsys: Capture
+) -> None:
+    def asked(*more: str, code: int = 0) -> list[str]:
+        before = len(server.requests)
+        assert run([*WORDS, *more]) == code
+        return [request.prompt.split(".\n")[0] for request in server.requests[before:]]
+
+    every = ["Write a.py", "Write b.py", "Write c.md"]
+    with LLMServer(answer) as server:
+        configure(here, server)
+        assert asked("--check", code=1) == []
+        assert asked() == every
+        times = {path: path.stat().st_mtime_ns for path in (here / "build").iterdir()}
+        assert asked() == []
+        assert {path: path.stat().st_mtime_ns for path in (here / "build").iterdir()} == times
+        assert asked("--check") == []
+        capsys.readouterr()
+        assert run([*WORDS, "--dry-run"]) == 0
+        assert "worst-case token spend: 0 tokens" in capsys.readouterr().out
+
+        (here / "build/b.py").unlink()
+        (here / "build/c.md").write_text("by hand")
+        assert asked("--check", code=1) == []
+        assert asked() == []
+        assert (here / "build/b.py").read_text() == "# b.py\n"
+        assert (here / "build/c.md").read_text() == "# c.md\n"
+
+        (here / "s/t.j2").write_text(
+            "other\n"
+        )  # b.py includes what it renders to; b.py itself comes out the same
+        assert asked("--check", code=1) == []
+        assert asked() == ["Write b.py"]
+
+        (here / ".peagen.toml").write_text((here / ".peagen.toml").read_text().replace('"m"', '"n"'))
+        assert asked() == every
+        assert asked("--regenerate") == every
+        assert asked("--check") == []
+
+
+def test_a_render_that_breaks_off_pays_for_what_it_has_once(here: Path) -> None:
+    with LLMServer(["a = 1", Reply("no", status=400), "b = 1", "# c"]) as server:
+        configure(here, server)
+        assert run(WORDS) == 1
+        assert run(WORDS) == 0
+    assert [request.prompt.split(".\n")[0] for request in server.requests] == [
+        "Write a.py",
+        "Write b.py",
+        "Write b.py",
+        "Write c.md",
+    ]
+
+
+def test_a_prompt_may_include_no_file_of_a_model_that_its_own_does_not_depend_on(
+    here: Path, capsys: Capture
+) -> None:
+    (here / "s/nosy.j2").write_text("Write c.md.\n{% include 'a.py' %}")
+    (here / "s/ptree.yaml.j2").write_text(
+        LISTED.replace(
+            "c.md, PROCESS_TYPE: GENERATE, AGENT_PROMPT_TEMPLATE: ask.j2",
+            "c.md, PROCESS_TYPE: GENERATE, AGENT_PROMPT_TEMPLATE: nosy.j2",
+        )
+    )
+    with LLMServer(answer) as server:
+        configure(here, server)
+        assert run(WORDS) == 1
+    assert "failed: c.md: nosy.j2:2: there is no template 'a.py' to include" in capsys.readouterr().err

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from pathlib import Path
 
 import pytest
 
 from peagen_ray.cli import render as module
 from peagen_ray.cli.boundary import run
-from peagen_ray.cli.console import err
+from peagen_ray.cli.console import err, people
 from peagen_ray.cli.render import Watching
 
 DATA = Path(__file__).parents[1] / "data" / "payloads"
@@ -156,3 +157,10 @@ def test_process_has_every_option_of_render(capsys: Capture) -> None:
         told.append(capsys.readouterr().out.partition("Options:")[2])
     assert told[0] == told[1]
     assert "--broker-timeout" in told[0]
+
+
+def test_sigterm_ends_a_render_as_ctrl_c_does() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), Watching(people(stdout_is_json=True)):
+        signal.raise_signal(signal.SIGTERM)
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -23,6 +23,7 @@ SECTION = {"task_queue": {"provider": "stub"}}
         ("\n\n", '\n\n[task_queue]\nprovider = "stub"\n'),
         ("[evolve]\nseed = 1\n", '[evolve]\nseed = 1\n\n[task_queue]\nprovider = "stub"\n'),
         ("# only a comment", '# only a comment\n\n[task_queue]\nprovider = "stub"\n'),
+        ("\ufeff[evolve]\n", '\ufeff[evolve]\n\n[task_queue]\nprovider = "stub"\n'),
         ("[evolve]\r\nseed = 1", '[evolve]\r\nseed = 1\r\n\r\n[task_queue]\r\nprovider = "stub"\r\n'),
     ],
 )
@@ -49,6 +50,7 @@ def test_a_file_that_has_the_section_is_left_alone(text: str) -> None:
     [
         "",
         "[evolve]\nseed = 1\n",
+        "\ufeff[evolve]\nseed = 1\n",
         "[fabric]\naddress = 'auto'\n",
         "[fabric]\naddress = ''\n",
         "[fabric]\nmax_parallel = 2\n",

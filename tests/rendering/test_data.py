@@ -55,7 +55,7 @@ def test_a_csv_file_may_have_another_delimiter_and_encoding(tmp_path: Path) -> N
         ("a.csv", "id,\n", r"a\.csv:1: a column has no name"),
         ("a.csv", "", "no first line"),
         ("a.csv", 'id\n"open\n', r"a\.csv:\d: not CSV"),
-        ("a.csv", b"id\n\xff\n", "is not utf-8-sig"),
+        ("a.csv", b"id\n\xff\n", r"is not UTF-8: .*encoding: latin-1"),
         ("a.json", '{"a": }', r"a\.json:1:7: not JSON"),
         ("a.json", '{"a": NaN}', "a: nan is no number"),
         ("a.json", "[" * 100_000, "nested too deeply"),
@@ -77,6 +77,12 @@ def test_what_is_broken_is_refused_with_its_place(
 ) -> None:
     with pytest.raises(ProjectError, match=message):
         read_data(written(tmp_path, name, text))
+
+
+def test_an_encoding_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    for name in ("klingon", "a\0b", "hex"):
+        with pytest.raises(ProjectError, match="there is no encoding"):
+            read_data(written(tmp_path, "a.csv", "id\n"), encoding=name)
 
 
 def test_a_bomb_of_references_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

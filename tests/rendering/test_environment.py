@@ -36,6 +36,8 @@ def problem(text: str, settings: Settings = PLAIN, /, **values: Any) -> Problem:
         "{{ gone | upper }}",
         "{{ gone() }}",
         "{{ 1 in gone }}",
+        "{{ [gone] }}",
+        "{{ {'x': gone} }}",
     ],
 )
 def test_what_is_missing_is_named_with_template_line_and_key(text: str) -> None:
@@ -44,7 +46,15 @@ def test_what_is_missing_is_named_with_template_line_and_key(text: str) -> None:
     assert str(found).startswith("t:2: 'gone' is missing")
 
 
-@pytest.mark.parametrize(("text", "key"), [("{{ a.b }}", "b"), ("{{ a['b'] }}", "b"), ("{{ l[3] }}", "3")])
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("{{ a.b }}", "b"),
+        ("{{ [a] | map(attribute='b') | list }}", "b"),
+        ("{{ a['b'] }}", "b"),
+        ("{{ l[3] }}", "3"),
+    ],
+)
 def test_a_missing_key_of_something_is_named(text: str, key: str) -> None:
     assert problem(text, a={}, l=[]).key == key
 

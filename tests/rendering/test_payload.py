@@ -41,14 +41,14 @@ def test_a_prompt_includes_the_files_that_it_depends_on_as_they_are(generated: P
 
 
 def test_the_bound_of_a_prompt_says_how_many_files_in_it_are_yet_to_be_written(generated: Payload) -> None:
-    first, second = bounds(generated.generated, SOURCES)
+    first, second = bounds(generated.generated, SOURCES, {})
     assert first == Bound(ITEMS, len(prompt_of(generated.generated[0], SOURCES).encode()))
     size = len(prompt_of(generated.generated[1], {**SOURCES, ITEMS: ""}).encode())
     assert second == Bound(PRICES, size, included=1)
 
 
 def test_a_prompt_that_cannot_be_made_says_why(generated: Payload) -> None:
-    first, _ = bounds(generated.generated, {})
+    first, _ = bounds(generated.generated, {}, {})
     assert first.size == 0
     assert "there is no template 'pkgs/cart/src/items.py'" in first.problem
 

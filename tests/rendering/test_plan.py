@@ -107,6 +107,10 @@ OUT = "outputs: [{template: t/a.txt.j2, path: p}]"
             "outputs: [{template: t, paht: x}]",
             r"outputs\[0\]\.paht: there is no such key \(did you mean path\?\)",
         ),
+        (
+            "outputs: [{templat: t}]",
+            r"outputs\[0\]\.templat: there is no such key \(did you mean template\?\)",
+        ),
         ("outputs: [{template: [1]}]", r"outputs\[0\]\.template"),
         ("outputs: [{template: gone.j2}]", r"outputs\[0\]\.template: there is no template 'gone\.j2'"),
         ("outputs: [{template: '*.gone'}]", "there is no template"),
@@ -121,7 +125,7 @@ OUT = "outputs: [{template: t/a.txt.j2, path: p}]"
         ),
         ("data: {x: 1}\noutputs: [{template: t/a.txt.j2, each: x}]", "x is no list and no mapping"),
         ("data: {item: [1]}\noutputs: [{template: t/a.txt.j2, each: item}]", "'item' is a name of the data"),
-        (f"data: {{index: 1}}\n{OUT}", "is no name that a template can use"),
+        (f"data: {{index: 1}}\n{OUT}", r"data\.index: 'index' is no name that a template can use"),
         (f"data: {{a b: 1}}\n{OUT}", "is no name that a template can use"),
         (f"data: {{x: 1}}\nfiles: {{x: rows.csv}}\n{OUT}", "x: is in data and in files"),
         (f"files: {{x: gone.csv}}\n{OUT}", r"gone\.csv: cannot be read"),
@@ -151,5 +155,5 @@ def test_wrong_syntax_is_found_before_anything_is_rendered(site: Path) -> None:
 
 def test_a_template_that_is_no_text_is_refused_with_advice(site: Path) -> None:
     (site / "t/b.txt").write_bytes(b"\xff\x00")
-    with pytest.raises(ProjectError, match=r"t/b\.txt: is not utf-8"):
+    with pytest.raises(ProjectError, match=r"t/b\.txt: is not UTF-8.*copy: true"):
         plan("outputs: [{template: t}]")

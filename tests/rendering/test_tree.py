@@ -162,8 +162,12 @@ def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
 
 def test_a_root_that_is_a_file_is_an_error_of_ours(tmp_path: Path) -> None:
     (tmp_path / "out").write_bytes(b"")
-    for check in (False, True):
-        with pytest.raises(RenderError, match="out"), OutputTree(tmp_path / "out", check=check):
+    (tmp_path / "dangling").symlink_to("gone")
+    for name, check in (("out", False), ("out", True), ("dangling", False)):
+        with (
+            pytest.raises(RenderError, match=f"{name}: .*directory"),
+            OutputTree(tmp_path / name, check=check),
+        ):
             pass
 
 

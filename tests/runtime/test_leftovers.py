@@ -12,7 +12,11 @@ from pathlib import Path
 import pytest
 
 from peagen_ray.cli.boundary import run
-from peagen_ray.runtime.leftovers import remembered, sweep
+from peagen_ray.config.load import load
+from peagen_ray.queues.stub import StubQueue
+from peagen_ray.runtime.leftovers import cancel_left, remembered, sweep, tasks_remembered
+from peagen_ray.runtime.local import open_queue
+from peagen_ray.task import Result, Task, TaskKind
 from peagen_ray.testing.servers import RedisServer, need
 
 OUT = Path("build")
@@ -82,6 +86,33 @@ def test_what_cannot_be_removed_is_said_and_tried_again(here: Path, said: list[s
     assert note.exists()
 
 
+def test_tasks_that_a_killed_render_left_are_cancelled_with_what_they_spawned_in_their_own_queue_only() -> (
+    None
+):
+    rest = Task(kind=TaskKind.RENDER, id="ef" * 16, payload={})
+    waiting, began = (Task(kind=TaskKind.RENDER, id=digit * 32, payload={}) for digit in "ab")
+    with tasks_remembered(OUT, RUN, "ours") as sent:
+        for task in (waiting, began):
+            sent(task.id)
+        (note,) = Path(".peagen/renders").glob("*/*")
+        text = note.read_text()
+        with StubQueue() as queue:
+            assert cancel_left(OUT, queue, "ours") == 0, "its process goes on"
+    note.write_text(text)
+    with StubQueue() as queue:
+        queue.enqueue(began)
+        queue.pop(block=False)
+        queue.push_result(Result.success(began, {"rest": rest.id}))
+        queue.enqueue(rest)
+        queue.enqueue(waiting)
+        assert cancel_left(OUT, queue, "another") == 0
+        assert queue.pending_count() == 2
+        assert cancel_left(OUT, queue, "ours") == 2
+        assert queue.pending_count() == 0
+        assert not note.exists()
+        assert cancel_left(OUT, queue, "ours") == 0
+
+
 @pytest.mark.slow
 def test_kill_9_in_the_middle_of_a_render_leaves_nothing_that_the_next_one_does_not_remove(
     here: Path,
@@ -101,6 +132,11 @@ def test_kill_9_in_the_middle_of_a_render_leaves_nothing_that_the_next_one_does_
         finally:
             process.send_signal(signal.SIGKILL)
             process.wait()
+        (note,) = (here / ".peagen/renders").glob("*/tasks-*")
+        with open_queue(load(flags={"task_queue.provider": server.url}).config) as queue:
+            assert queue.pending_count() == 1
+            assert cancel_left(OUT, queue, note.read_text().splitlines()[0]) == 1
+            assert queue.pending_count() == 0
     (left,) = (here / "r/.parts").iterdir()
     assert list(left.iterdir())
     assert run([*words, "--sync"]) == 0
