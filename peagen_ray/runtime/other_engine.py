@@ -25,6 +25,8 @@ _SIZE: Final = 10
 """Candidates of a generation, unless our own configuration says otherwise."""
 
 _THEIR_ENDPOINT: Final = "https://api.openai.com/v1"
+_SEEDS: Final = 2**32
+"""Theirs may be negative."""
 _KEY: Final = "OPENAI_API_KEY"
 _VARIABLE: Final = re.compile(r"\$\{(\w+)\}")
 _STAGE: Final = re.compile(r"^(?:async\s+)?def\s+evaluate_stage[123]\b", re.MULTILINE)
@@ -205,7 +207,7 @@ class _Translation:
             self._made.values["evolve.stop.no_improve"] = math.ceil(patience / _SIZE)
         seed = self._int("random_seed")
         if seed is not None:
-            self._made.values["evolve.seed"] = seed
+            self._made.values["evolve.seed"] = seed % _SEEDS
         rewrites = self._number("full_rewrite_probability")
         if self._take("diff_based_evolution", bool) is False:
             self._made.values["evolve.mutator"] = "rewrite"
@@ -300,7 +302,7 @@ class _Translation:
             self._made.values["evolve.islands.migrate_every"] = interval * (5 if islands is None else islands)
         seed = self._int("database.random_seed")
         if seed is not None:
-            self._made.values.setdefault("evolve.seed", seed)
+            self._made.values.setdefault("evolve.seed", seed % _SEEDS)
         dimensions = self._take("database.feature_dimensions", list)
         if dimensions:
             self._dimensions([str(each) for each in dimensions])

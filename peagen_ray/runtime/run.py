@@ -32,6 +32,8 @@ from peagen_ray.llm.budget import Amount, prices_of
 from peagen_ray.llm.recording import Recording
 from peagen_ray.llm.recording import read as recorded
 from peagen_ray.metrics import Meter
+from peagen_ray.plugins import Group
+from peagen_ray.plugins import reference as installed
 from peagen_ray.runtime.consulting import Consultant
 from peagen_ray.runtime.control import Control
 from peagen_ray.runtime.driver import Driver
@@ -101,6 +103,7 @@ def evolve(request: RunRequest, observer: Observer, control: Control | None = No
             if through_queue(request.config)
             else None
         )
+        _check_selectors(request.config)
         _check_models(request, observer)
         if request.resume is None and request.config.evolve.archive.cells:
             check_centroids()
@@ -162,6 +165,12 @@ def _local(request: RunRequest, paths: RunPaths, meter: Meter | None) -> LocalFa
     waiting = max(request.config.worker.defaults.waiting, request.in_flight())
     offered = offering(request.config, llm=asks)
     return LocalFabric(request.config, request.concurrency, keep, offered, waiting=waiting, meter=meter)
+
+
+def _check_selectors(config: Config) -> None:
+    """Raise PluginNotFound if there are options of a parent selector that is not installed: a slip of the pen."""
+    for name in config.selector:
+        installed(Group.PARENT_SELECTORS, name)
 
 
 def _check_models(request: RunRequest, observer: Observer) -> None:

@@ -131,6 +131,7 @@ class Reading(QueueKit):
         for _ in range(100):
             queue.enqueue(Task(kind=TaskKind.EXECUTE, payload={"source": "x" * 2000}))
         before = queue.held_bytes()
+        assert not any(name.endswith(".") for name in before)
         assert 100_000 < sum(n for name, n in before.items() if name.startswith("tasks")) < 2_000_000
         self.bury(queue)
         after = queue.held_bytes()

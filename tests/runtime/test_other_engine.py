@@ -51,6 +51,12 @@ evaluator:
 """
 
 
+def test_a_seed_below_zero_is_one_of_ours(tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text("random_seed: -5\n")
+    assert mapped(read_yaml(file)).values["evolve.seed"] == 2**32 - 5
+
+
 def test_what_has_a_counterpart_is_taken_over_and_the_rest_is_listed(tmp_path: Path) -> None:
     file, evaluator = tmp_path / "config.yaml", tmp_path / "evaluator.py"
     file.write_text(FULL)

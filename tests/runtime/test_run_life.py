@@ -516,6 +516,15 @@ def test_a_selectors_options_may_change_too(
     assert life.detail == {"selector": "epsilon", "options": {"eps_init": 0.5}}
 
 
+def test_options_of_a_selector_that_does_not_exist_are_a_mistake(
+    observer: Recorder, request_of: Callable[..., RunRequest]
+) -> None:
+    table = config().model_dump(mode="json", exclude_unset=True)
+    table["selector"] = {"epsilonn": {"eps_init": 0.5}}
+    with pytest.raises(PluginNotFound, match="epsilonn"):
+        evolve(request_of(Config.model_validate(table)), observer)
+
+
 class Dying(Script):
     """The broker goes away at the given mutation, whose task stays in the queue; the queue lives on."""
 

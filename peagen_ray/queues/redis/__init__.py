@@ -8,6 +8,7 @@ import re
 import threading
 import time
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple, Self, TypeVar
 
@@ -436,7 +437,10 @@ class RedisQueue(TaskQueue):
 
     def held_bytes(self) -> Mapping[str, int]:
         """What the server says; empty where its user may not ask (``+memory|usage``)."""
-        return {name.decode(): int(n) for name, n in fields(self._run("held")).items()}
+        held: Counter[str] = Counter()
+        for name, size in fields(self._run("held")).items():
+            held[name.decode().removesuffix(".")] += int(size)  # of the lane of tasks without tags
+        return held
 
     def inspect(self, task_id: str) -> TaskInfo | None:
         """All that is known of a task."""
