@@ -26,6 +26,7 @@ class Confinement:
         ceiling: the most that a guest gets, by the names of ``GuestLimits``.
         require: layers of isolation that may not be missing, beside those that no guest goes without.
         readable: paths that guests may read, beside Python's own libraries.
+        ports: of TCP that evaluators, and the candidates beside them, may connect to; none is no network.
         unsafe: go without layers that this machine lacks, in place of refusing.
         image: the image that containers are made of where a task names none.
         engine: the command line of the container engine; "" is docker or podman, whichever answers.
@@ -36,6 +37,7 @@ class Confinement:
     ceiling: Mapping[str, float] = field(default_factory=dict)
     require: tuple[str, ...] = ()
     readable: tuple[str, ...] = ()
+    ports: tuple[int, ...] = ()
     unsafe: bool = False
     image: str = ""
     engine: str = ""
@@ -45,7 +47,7 @@ class Confinement:
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
         """Read what ``dataclasses.asdict`` made and JSON carried."""
-        lists = {name: tuple(fields[name]) for name in ("require", "readable", "engine_options")}
+        lists = {name: tuple(fields[name]) for name in ("require", "readable", "ports", "engine_options")}
         return cls(**{**fields, **lists})
 
 

@@ -288,7 +288,9 @@ class ExecuteProcessHandler(TaskHandler):
         else:
             interrupted = threading.Event()
             covering = partial(_covering, current().on_interrupt, interrupted)
-            what = (self.sandbox(job), job.limits, assignment, job.repeats, job.rival)
+            sandbox = self.sandbox(job)
+            sandbox.connects = True
+            what = (sandbox, job.limits, assignment, job.repeats, job.rival)
             evaluated = evaluate(*what, covering=covering)
             if interrupted.is_set():
                 return Result.failure(task, "interrupted", retryable=True, reason="interrupted")

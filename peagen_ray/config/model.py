@@ -403,6 +403,9 @@ class ExecuteTable(Table):
     """layers of isolation that may not be missing, beside those that no candidate runs without"""
     readable: Paths = ()
     """files and directories that candidates may read, beside Python's own libraries"""
+    ports: Annotated[tuple[Annotated[int, Field(ge=1, le=65535)], ...], Field(strict=False)] = ()
+    """TCP ports, of any machine, that evaluators may connect to, and the candidates beside them; empty is no network.
+    In the sandbox process alone, and never where speed is measured"""
     unsafe: bool = False
     """run candidates without the layers that this machine lacks, in place of refusing"""
     container: ContainerTable = ContainerTable()

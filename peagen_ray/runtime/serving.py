@@ -192,6 +192,7 @@ def confinement(config: Config) -> Confinement:
         ceiling=ceiling,
         require=table.require,
         readable=readable,
+        ports=table.ports,
         unsafe=table.unsafe,
         image=table.container.image,
         engine=table.container.engine,

@@ -129,7 +129,8 @@ def config_of(record: RunRecord, here: Config) -> Config:
     table, own = recorded.execute, here.execute
     engine = {name: getattr(own.container, name) for name in ("engine", "engine_options", "venv")}
     container = table.container.model_copy(update=engine)
-    mine = {"unsafe": own.unsafe, "require": own.require, "readable": own.readable, "container": container}
+    mine = {name: getattr(own, name) for name in ("unsafe", "require", "readable", "ports")}
+    mine |= {"container": container}
     update = {
         "task_queue": Config().task_queue,
         "result_backend": here.result_backend,

@@ -171,10 +171,12 @@ class Sandbox(ABC):
     Attributes:
         NAME: its name in ``peagen.sandboxes``.
         profile: what its guests may do unless :meth:`start` says otherwise.
+        connects: whether its guests may connect to the ports that the worker grants, where a sandbox has a way.
     """
 
     NAME: ClassVar[str]
     profile: Profile = Profile.PURE
+    connects: bool = False
 
     @abstractmethod
     def start(self, limits: GuestLimits, profile: Profile | None = None) -> Guest:

@@ -67,6 +67,7 @@ class ProcessSandbox(Sandbox):
                 readable=kept.readable,
                 require=layers(kept.require),
                 lax=kept.unsafe,
+                ports=kept.ports if self.connects else (),
                 gpus=gpus.granted(),
             ),
         )

@@ -118,6 +118,7 @@ DEFAULTS = {
         "profile": "pure",
         "require": [],
         "readable": [],
+        "ports": [],
         "unsafe": False,
         "container": {
             "engine": "",
@@ -142,7 +143,7 @@ DEFAULTS = {
         "scratch_mb": 256,
         "cascade": True,
         "thresholds": [0.5, 0.75, 0.9],
-        "ignored": [],
+        "ignored": ["complexity", "diversity"],
         "repeats": 1,
         "objectives": [],
         "artifact_chars": 2000,
@@ -423,3 +424,13 @@ def test_descriptors_are_any_metrics_with_edges_or_a_width() -> None:
     archive = Config.model_validate({"evolve": {"archive": table}}).evolve.archive
     assert archive.edges == {"accuracy": (0.0, 0.5)}
     assert archive.descriptors == ("accuracy", "generation", "size")
+
+
+@pytest.mark.parametrize("ports", [[0], [65536], ["443"], 443, [True]])
+def test_what_is_no_port_is_refused(ports: object) -> None:
+    with pytest.raises(ValidationError):
+        Config.model_validate({"execute": {"ports": ports}})
+
+
+def test_ports_are_a_list() -> None:
+    assert Config.model_validate({"execute": {"ports": [443, 8080]}}).execute.ports == (443, 8080)

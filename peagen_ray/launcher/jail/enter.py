@@ -43,7 +43,7 @@ class Warden:
     def __init__(self, code: Sequence[str]) -> None:
         self._code = tuple(code)
         self._groups: Groups | None = None
-        self._worlds: dict[tuple[tuple[str, ...], tuple[str, ...]], World | None] = {}
+        self._worlds: dict[tuple[tuple[str, ...], tuple[str, ...], bool], World | None] = {}
 
     def world(self, jail: Jail) -> World | None:
         """The world of such prisoners, made when first asked for; None where the kernel refuses.
@@ -52,12 +52,13 @@ class Warden:
             LackingLayer: a GPU that they are to have is not there.
         """
         devices = _devices(jail)
-        key = (jail.readable, devices)
+        network = _is_networked(jail)
+        key = (jail.readable, devices, network)
         if key not in self._worlds:
-            _filter(jail.profile)  # what is found out here, no prisoner has to
+            _filter(jail.profile, network)  # what is found out here, no prisoner has to
             landlock.version()
             try:
-                self._worlds[key] = World([*self._code, *jail.readable], devices)
+                self._worlds[key] = World([*self._code, *jail.readable], devices, network=network)
             except OSError:
                 self._worlds[key] = None
         return self._worlds[key]
@@ -116,7 +117,8 @@ def imprison(
     identity.gain_nothing()
     if landlock.version():
         _lock_files(world, warden, jail, scratch, (*DEVICES, *devices))
-        layers.add(Layer.LANDLOCK)
+        if landlock.version() >= landlock.NETWORK_SINCE or not _is_networked(jail):
+            layers.add(Layer.LANDLOCK)
     if root and _become_nobody(pid):
         layers.add(Layer.UID)
     identity.renounce()
@@ -124,18 +126,24 @@ def imprison(
     if Layer.PID_NAMESPACE not in layers:
         linux.die_with_parent(signal.SIGKILL, server)
     _forget(warden.code, jail.readable)
-    if _filter_calls(jail.profile):
+    if _filter_calls(jail):
         layers.add(Layer.SECCOMP)
     jail.check(layers, root=root)
     _check_code()
     return sorted(layers)
 
 
-def _filter_calls(profile: Profile) -> bool:
+def _is_networked(jail: Jail) -> bool:
+    return bool(jail.ports) and jail.profile.forks
+
+
+def _filter_calls(jail: Jail) -> bool:
     """Whether the kernel takes the filter."""
     own = os.getpid().to_bytes(4, "little")
     try:
-        seccomp.install(_filter(profile).replace(_ANY_PID.to_bytes(4, "little"), own))
+        seccomp.install(
+            _filter(jail.profile, _is_networked(jail)).replace(_ANY_PID.to_bytes(4, "little"), own)
+        )
     except OSError:
         return False
     return True
@@ -152,8 +160,10 @@ def _check_code() -> None:
 
 
 @lru_cache
-def _filter(profile: Profile) -> bytes:
-    return seccomp.program(profile, platform.machine(), _ANY_PID)
+def _filter(profile: Profile, network: bool) -> bytes:
+    # In the machine's own network its sockets with abstract names could be reached too.
+    local = not network or landlock.version() >= landlock.SCOPE_SINCE
+    return seccomp.program(profile, platform.machine(), _ANY_PID, network=network, local=local)
 
 
 def _devices(jail: Jail) -> tuple[str, ...]:
@@ -203,10 +213,11 @@ def set_limit(kind: int, soft: int, hard: int | None = None) -> None:
 def _lock_files(
     world: World | None, warden: Warden, jail: Jail, scratch: Path, devices: Sequence[str]
 ) -> None:
+    ports = jail.ports if _is_networked(jail) else ()
     if world is None:
-        landlock.restrict((*warden.code, *jail.readable), (str(scratch),), devices)
+        landlock.restrict((*warden.code, *jail.readable), (str(scratch),), devices, ports)
     else:
-        landlock.restrict(("/",), (SCRATCH,), devices)
+        landlock.restrict(("/",), (SCRATCH,), devices, ports)
 
 
 def _forget(code: Sequence[str], readable: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Landlock: which files a process may touch, whoever owns them, and no TCP; from Linux 5.13 on."""
+"""Landlock: which files a process may touch, whoever owns them, and which ports of TCP; from Linux 5.13 on."""
 
 from __future__ import annotations
 
@@ -26,11 +26,13 @@ _OF_FILES: Final = _EXECUTE | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL_DEV
 _RIGHTS: Final = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """How many rights over files each version of the interface knows."""
 
-_NETWORK_SINCE: Final = 4
+NETWORK_SINCE: Final = 4
 _NETWORK: Final = 3
 """Binding and connecting of TCP."""
+_NET_PORT: Final = 2
+_CONNECT: Final = 2
 
-_SCOPE_SINCE: Final = 6
+SCOPE_SINCE: Final = 6
 _SCOPE: Final = 3
 """Abstract sockets and signals, of and to processes outside."""
 
@@ -44,7 +46,9 @@ def version() -> int:
         return 0
 
 
-def restrict(readable: Iterable[str], writable: Iterable[str], devices: Iterable[str]) -> None:
+def restrict(
+    readable: Iterable[str], writable: Iterable[str], devices: Iterable[str], ports: Iterable[int] = ()
+) -> None:
     """Deny the calling thread, and all that it will start, every file but those beneath the given paths.
 
     It must have given up the right to gain privileges. What does not exist is passed over.
@@ -53,14 +57,15 @@ def restrict(readable: Iterable[str], writable: Iterable[str], devices: Iterable
         readable: may be read, and executed.
         writable: anything may be done there but making device nodes.
         devices: may be read and written, and talked to.
+        ports: of TCP, of whatever machine, that may be connected to.
 
     Raises:
         OSError: the kernel refuses.
     """
     known = version()
     files = (1 << _RIGHTS.get(known, 16)) - 1
-    network, scope = _NETWORK * (known >= _NETWORK_SINCE), _SCOPE * (known >= _SCOPE_SINCE)
-    size = 8 if known < _NETWORK_SINCE else 16 if known < _SCOPE_SINCE else 24
+    network, scope = _NETWORK * (known >= NETWORK_SINCE), _SCOPE * (known >= SCOPE_SINCE)
+    size = 8 if known < NETWORK_SINCE else 16 if known < SCOPE_SINCE else 24
     attributes = _buffer(struct.pack("<QQQ", files, network, scope))
     numbers = calls.here()
     ruleset = linux.syscall(numbers["landlock_create_ruleset"], attributes, size, 0)
@@ -72,6 +77,9 @@ def restrict(readable: Iterable[str], writable: Iterable[str], devices: Iterable
         for path in paths:
             with suppress(FileNotFoundError, NotADirectoryError):
                 _allow(numbers["landlock_add_rule"], ruleset, path, rights & files)
+    for port in ports if network else ():
+        rule = _buffer(struct.pack("<QQ", _CONNECT, port))
+        linux.syscall(numbers["landlock_add_rule"], ruleset, _NET_PORT, rule, 0)
     linux.syscall(numbers["landlock_restrict_self"], ruleset, 0)
     os.close(ruleset)
 

@@ -45,7 +45,8 @@ class Layer(StrEnum):
 _REMEDIES: Final = {
     Layer.UID: "let the launcher change its user id (CAP_SETUID), or run it as an ordinary user",
     Layer.SECCOMP: "use a kernel with CONFIG_SECCOMP_FILTER",
-    Layer.LANDLOCK: "use Linux 5.13 or later with landlock among its security modules (boot option lsm=)",
+    Layer.LANDLOCK: "use Linux 5.13 or later with landlock among its security modules (boot option lsm=); "
+    "[execute] ports takes Linux 6.7",
     Layer.NAMESPACES: "allow unprivileged user namespaces (sysctl kernel.unprivileged_userns_clone=1), or "
     "install bubblewrap or podman and use that sandbox",
     Layer.PRIVATE_ROOT: "allow user namespaces, or use the sandbox `container`",
@@ -72,6 +73,8 @@ class Jail:
         readable: paths beside Python's own libraries that it may read.
         require: layers that may not be missing, beside those that no jail goes without.
         lax: go without any layer that is not to be had here, in place of refusing.
+        ports: of TCP, of whatever machine, that it may connect to, in the profiles that fork; with one it is in the
+            machine's own network, and sends datagrams too, since names are asked for with these.
         gpus: whose device nodes it sees in the profile ``gpu``, by index or UUID; None is those of all.
     """
 
@@ -82,6 +85,7 @@ class Jail:
     readable: tuple[str, ...] = ()
     require: frozenset[Layer] = frozenset()
     lax: bool = False
+    ports: tuple[int, ...] = ()
     gpus: tuple[str, ...] | None = None
 
     def check(self, active: Collection[Layer], *, root: bool) -> None:
@@ -98,6 +102,7 @@ class Jail:
             return
         demanded = ALWAYS | self.require | ({Layer.UID} if root else set())
         demanded |= {Layer.PID_NAMESPACE} if self.profile.forks else set()
+        demanded |= {Layer.LANDLOCK} if self.ports else set()
         missing = sorted(demanded - set(active))
         if not missing and not _FILES & set(active):
             missing = sorted(_FILES)
@@ -110,7 +115,8 @@ class Jail:
 
     def to_wire(self) -> dict[str, Any]:
         """Its JSON form."""
-        return {**asdict(self), "readable": list(self.readable), "require": sorted(self.require)}
+        lists = {"readable": list(self.readable), "ports": list(self.ports)}
+        return {**asdict(self), **lists, "require": sorted(self.require)}
 
     @classmethod
     def from_wire(cls, fields: dict[str, Any]) -> Self:
@@ -118,6 +124,7 @@ class Jail:
         made = {
             "profile": Profile(fields["profile"]),
             "readable": tuple(map(str, fields["readable"])),
+            "ports": tuple(map(int, fields["ports"])),
             "require": frozenset(map(Layer, fields["require"])),
             "gpus": None if fields["gpus"] is None else tuple(map(str, fields["gpus"])),
         }

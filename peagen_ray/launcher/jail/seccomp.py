@@ -31,7 +31,7 @@ _X32: Final = 0x4000_0000
 
 _CLONE_THREAD: Final = 0x0001_0000
 _CLONE_NAMESPACES: Final = 0x7E02_0080
-_AF_UNIX: Final = 1
+_AF_UNIX, _AF_INET, _AF_INET6 = 1, 2, 10
 _TERMINAL_IOCTLS: Final = (0x5412, 0x541C)
 """TIOCSTI and TIOCLINUX, which put words into a terminal's mouth."""
 
@@ -48,7 +48,7 @@ _TSYNC: Final = 1
 Instruction = tuple[int, int, int, int]
 
 
-def program(profile: Profile, machine: str, pid: int) -> bytes:
+def program(profile: Profile, machine: str, pid: int, *, network: bool = False, local: bool = True) -> bytes:
     """The filter for one prisoner.
 
     Args:
@@ -56,6 +56,8 @@ def program(profile: Profile, machine: str, pid: int) -> bytes:
         machine: as ``platform.machine()`` says it.
         pid: its own process id, as it sees that itself: the only process that it may signal. A ``tree`` or
             ``gpu`` has a process-id namespace or control group around it instead.
+        network: whether a ``tree`` or ``gpu`` may have internet sockets.
+        local: whether it may have sockets of this machine's that have a name.
     """
     numbers = calls.numbers(machine)
     code: list[Instruction] = [
@@ -66,7 +68,8 @@ def program(profile: Profile, machine: str, pid: int) -> bytes:
     ]
     if machine == "x86_64":
         code += [(_JGE, 0, 1, _X32), _ret(KILL)]
-    for name, block in _examined(profile, pid):
+    families = [_AF_UNIX] * local + [_AF_INET, _AF_INET6] * network
+    for name, block in _examined(profile, pid, families):
         if name in numbers:
             code += [(_JEQ, 0, len(block), numbers[name]), *block]
     for names, action in _plain(profile):
@@ -99,7 +102,7 @@ def _plain(profile: Profile) -> Iterable[tuple[Iterable[str], int]]:
     yield refused, _ERRNO | errno.EPERM
 
 
-def _examined(profile: Profile, pid: int) -> Iterable[tuple[str, list[Instruction]]]:
+def _examined(profile: Profile, pid: int, families: Sequence[int]) -> Iterable[tuple[str, list[Instruction]]]:
     """Calls that are allowed or not by their arguments."""
     yield (
         "clone3",
@@ -108,7 +111,7 @@ def _examined(profile: Profile, pid: int) -> Iterable[tuple[str, list[Instructio
     tree = profile in (Profile.TREE, Profile.GPU)
     if tree:
         yield "clone", [_argument(0), (_JSET, 0, 1, _CLONE_NAMESPACES), _error(errno.EPERM), _ret(ALLOW)]
-        yield "socket", _only(0, [_AF_UNIX], errno.EAFNOSUPPORT)
+        yield "socket", _only(0, families, errno.EAFNOSUPPORT)
     else:
         thread = ALLOW if profile is Profile.THREADS else _ERRNO | errno.EAGAIN
         yield (

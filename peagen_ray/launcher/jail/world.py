@@ -1,7 +1,7 @@
 """The world of prisoners: namespaces with a private root, made once by a launcher and joined by each of them.
 
 The root holds Python's libraries, read-only, some harmless devices, and an empty scratch directory of each
-prisoner's own. There is no network, not even a loopback that is up, and no ``/proc``.
+prisoner's own. There is no network, not even a loopback that is up, unless it is asked for, and no ``/proc``.
 """
 
 from __future__ import annotations
@@ -26,9 +26,22 @@ SCRATCH: Final = "/scratch"
 
 DEVICES: Final = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
-_NAMESPACES: Final = (
-    linux.CLONE_NEWNS | linux.CLONE_NEWNET | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
+_NAMESPACES: Final = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWCGROUP
+
+_NAMES: Final = (
+    "/etc/resolv.conf",
+    "/etc/hosts",
+    "/etc/host.conf",
+    "/etc/nsswitch.conf",
+    "/etc/gai.conf",
+    "/etc/services",
+    "/etc/protocols",
+    "/etc/ssl/certs",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls",
+    "/etc/pki/ca-trust/extracted",
 )
+"""What names of machines are looked up by, and who may vouch for them."""
 _LINKS: Final = {  # where there is nothing of that name already
     "/tmp": SCRATCH,  # noqa: S108
     "/var/tmp": SCRATCH,  # noqa: S108
@@ -53,16 +66,19 @@ class World:
     Args:
         code: paths to be seen there, read-only.
         devices: device nodes to be seen there beside the harmless ones.
+        network: whether they are in this machine's network, and see what names are looked up by.
     """
 
-    def __init__(self, code: Iterable[str], devices: Sequence[str] = ()) -> None:
+    def __init__(self, code: Iterable[str], devices: Sequence[str] = (), *, network: bool = False) -> None:
+        self._apart = 0 if network else linux.CLONE_NEWNET
+        visible = {*code, *(_NAMES if network else ()), *(_targets(_NAMES) if network else ())}
         self._user: int | None = None
         self._others: list[int] = []
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with ours, theirs:
             pid = os.fork()
             if pid == 0:
-                _build(theirs, sorted(set(code)), (*DEVICES, *devices))
+                _build(theirs, sorted(visible), (*DEVICES, *devices), _NAMESPACES | self._apart)
             theirs.close()
             message, fds, _, _ = socket.recv_fds(ours, 4096, 8)
             os.waitpid(pid, 0)
@@ -91,13 +107,14 @@ class World:
 
         Args:
             scratch_bytes: what that holds.
-            alone: with a process-id and a network namespace of one's own; the next fork is its first process.
+            alone: with a process-id and, where there is no network, a network namespace of one's own; the next fork is
+                its first process.
         """
         if self._user is not None:
             linux.join(self._user, linux.CLONE_NEWUSER)
         for fd in self._others:
             linux.join(fd)
-        linux.unshare(linux.CLONE_NEWNS | (linux.CLONE_NEWPID | linux.CLONE_NEWNET) * alone)
+        linux.unshare(linux.CLONE_NEWNS | (linux.CLONE_NEWPID | self._apart) * alone)
         if self._user is not None and not alone:
             linux.unmount("/proc")
         options = f"mode=777,{bounds(scratch_bytes)}"
@@ -122,14 +139,22 @@ def show_processes() -> bool:
     return True
 
 
-def _build(channel: socket.socket, visible: Sequence[str], devices: Sequence[str]) -> NoReturn:
+def _targets(paths: Iterable[str]) -> set[str]:
+    """What those of them that are links lead to."""
+    return {str(Path(path).resolve()) for path in paths if Path(path).is_symlink()}
+
+
+def _build(
+    channel: socket.socket, visible: Sequence[str], devices: Sequence[str], namespaces: int
+) -> NoReturn:
     """In a process of its own: make the namespaces, and hand them over."""
     os.umask(0o022)  # in a task's own process it is stricter, and nobody could pass the root's directories
     try:
-        rootless = _leave()
+        rootless = _leave(namespaces)
         _make_root(visible, devices, processes=rootless)
         socket.sethostname("sandbox")
-        names = (["user"] if rootless else []) + ["net", "ipc", "uts", "cgroup", "mnt"]
+        net = ["net"] if namespaces & linux.CLONE_NEWNET else []
+        names = (["user"] if rootless else []) + [*net, "ipc", "uts", "cgroup", "mnt"]
         fds = [os.open(f"/proc/self/ns/{name}", os.O_RDONLY) for name in names[:-1]]
         # The root changes last, and with it what ``/proc`` is.
         own = os.open("/proc/self/ns/mnt", os.O_RDONLY)
@@ -141,13 +166,13 @@ def _build(channel: socket.socket, visible: Sequence[str], devices: Sequence[str
         os._exit(0)
 
 
-def _leave() -> bool:
+def _leave(namespaces: int) -> bool:
     """Enter new namespaces; whether that took a user namespace."""
     own = os.geteuid(), os.getegid()
     try:
-        linux.unshare(_NAMESPACES)
+        linux.unshare(namespaces)
     except OSError:
-        linux.unshare(_NAMESPACES | linux.CLONE_NEWUSER)
+        linux.unshare(namespaces | linux.CLONE_NEWUSER)
         linux.map_ids((NOBODY, NOBODY), own)
         return True
     return False

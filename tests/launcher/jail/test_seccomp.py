@@ -116,6 +116,20 @@ def test_no_family_of_sockets_leads_out(profile: Profile, machine: str) -> None:
 
 
 @machines
+@profiles
+@pytest.mark.parametrize("local", [True, False])
+def test_a_tree_with_a_network_has_the_internets_families_and_no_other(
+    profile: Profile, machine: str, local: bool
+) -> None:
+    prisoner = Prisoner(profile, machine)
+    prisoner.program = seccomp.program(profile, machine, PID, network=True, local=local)
+    for family in (*range(46), 1 << 20):
+        wanted = profile.forks and (family in (2, 10) or (local and family == 1))
+        assert (prisoner.call("socket", family) == ALLOWED) is wanted
+        assert (prisoner.call("socketpair", family) == ALLOWED) is (family == 1)
+
+
+@machines
 def test_signals_go_to_oneself_alone_where_no_namespace_confines_them(machine: str) -> None:
     for profile in (Profile.PURE, Profile.THREADS):
         prisoner = Prisoner(profile, machine)
