@@ -312,6 +312,8 @@ class LLMRefused(LLMError):
 class KeyRefused(LLMRefused):
     """The key is missing, or the back-end does not accept it."""
 
+    exit_code = 2
+
 
 class UnknownModel(LLMRefused):
     """The back-end has no such model."""

@@ -374,6 +374,7 @@ def test_a_key_that_is_missing_or_is_none_is_refused_without_being_repeated(
     with pytest.raises(KeyRefused) as caught:
         open_backend(BackendTable(name=name, model="m"), lambda variable: key)
     assert "_API_KEY" in str(caught.value)
+    assert caught.value.exit_code == 2
     assert not key or key.strip() == "" or key not in str(caught.value)
 
 
