@@ -212,7 +212,7 @@ def test_a_command_of_any_language_says_it_on_its_last_line(
 
 @pytest.mark.skipif(shutil.which("gcc") is None, reason="there is no gcc")
 def test_a_candidate_may_be_compiled(judge: Any) -> None:
-    line = 'gcc -x c "$0" -o /tmp/it && /tmp/it'
+    line = 'gcc -x c "$0" -o "$TMPDIR/it" && "$TMPDIR/it"'
     program = '#include <stdio.h>\nint main() { printf("%d\\n", 6 * 7); }\n'
     seen = judge("command", bundle(), program, command=["sh", "-c", line, "{program}"])
     assert (seen.fitness, seen.reason) == (42, "")
