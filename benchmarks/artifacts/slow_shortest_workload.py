@@ -4,7 +4,7 @@
 def inputs(rng, size):
     """The arguments of one call: the map and the place to start from.
 
-    Some maps fall into two parts; in some, a place that roads lead to has no roads of its own.
+    Some maps fall into two parts; in some, places that roads lead to have no roads of their own.
     """
     count = max(2, size)
     border = count // 2 if rng.randrange(3) == 0 else 0
@@ -17,10 +17,10 @@ def inputs(rng, size):
         a, b = rng.randrange(count), rng.randrange(count)
         if a != b and (a < border) == (b < border):
             roads[a][b] = rng.randrange(1, 100)
-    dead_end = rng.randrange(count) if rng.randrange(3) == 0 else None
+    dead_ends = rng.sample(range(count), min(count - 1, rng.randrange(1, 4))) if rng.randrange(3) == 0 else []
     named = {
         f"place-{a}": {f"place-{b}": length for b, length in row.items()}
         for a, row in enumerate(roads)
-        if a != dead_end
+        if a not in dead_ends
     }
     return (named, f"place-{rng.randrange(count)}")
