@@ -13,7 +13,7 @@ from peagen_ray.evolution.answers.graft import graft, import_place
 from peagen_ray.evolution.answers.needs import is_import
 from peagen_ray.evolution.answers.parse import parse
 from peagen_ray.evolution.answers.places import Places
-from peagen_ray.evolution.answers.source import Source, Splice, outside, squeezed
+from peagen_ray.evolution.answers.source import Source, Splice, outside_of, squeezed
 from peagen_ray.evolution.answers.texts import changed_text
 from peagen_ray.evolution.answers.tree import objection, parsed
 from peagen_ray.evolution.answers.wrapping import is_escaped, unescaped
@@ -169,13 +169,8 @@ def _in_turn(hunks: Sequence[Hunk], parent: Source) -> str | None:
     return text.text
 
 
-def _outside(text: str) -> list[list[str]]:
-    source = Source(text)
-    return outside(source.ended, source.blocks)
-
-
 def _checked(made: str, edit: Edit, parent: Source, before: ast.Module, entry: str) -> Changed | Rejected:
-    if parent.blocks and _outside(made) != _outside(parent.text):
+    if parent.blocks and outside_of(made) != outside_of(parent.text):
         return Rejected(Reason.NOT_APPLICABLE, "it changes what is outside the EVOLVE-BLOCK")
     if len(made.encode(errors="replace")) > max(LIMIT, len(parent.text.encode(errors="replace"))):
         return Rejected(Reason.TOO_LARGE, f"the program would be longer than {LIMIT} bytes")

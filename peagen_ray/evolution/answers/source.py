@@ -117,6 +117,12 @@ def outside(lines: Sequence[str], blocks: Sequence[tuple[int, int]]) -> list[lis
     return [*found, list(lines[at:])]
 
 
+def outside_of(text: str) -> list[list[str]]:
+    """The lines of a text that are outside of the blocks which it marks itself."""
+    source = Source(text)
+    return outside(source.ended, source.blocks)
+
+
 def squeezed(lines: Sequence[str]) -> list[str]:
     """Lines without blank ones and without the blanks around them."""
     return [text for line in lines if (text := line.strip())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from peagen_ray.evolution.answers.edit import LIMIT, Edit, EditKind, Reason, Rejected
 from peagen_ray.evolution.answers.places import Places
-from peagen_ray.evolution.answers.source import Source, outside
+from peagen_ray.evolution.answers.source import Source, outside_of
 from peagen_ray.evolution.answers.whole import OUTSIDE, into_blocks
 
 
@@ -13,7 +13,7 @@ def changed_text(edit: Edit, parent: Source) -> str | Rejected:
     made = _rewritten(edit, parent) if edit.kind is EditKind.REWRITE else _in_turn(edit, parent)
     if isinstance(made, Rejected):
         return made
-    if parent.blocks and _outside(Source(made)) != _outside(parent):
+    if parent.blocks and outside_of(made) != outside_of(parent.text):
         return Rejected(Reason.NOT_APPLICABLE, OUTSIDE)
     if len(made.encode(errors="replace")) > max(LIMIT, len(parent.text.encode(errors="replace"))):
         return Rejected(Reason.TOO_LARGE, f"the program would be longer than {LIMIT} bytes")
@@ -40,7 +40,3 @@ def _in_turn(edit: Edit, parent: Source) -> str | Rejected:
             return Rejected(Reason.NOT_APPLICABLE, found)
         text = Source(text.spliced(found))
     return text.text
-
-
-def _outside(source: Source) -> list[list[str]]:
-    return outside(source.ended, source.blocks)
