@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import ray
 from ray._private import worker
 
 from peagen_ray.queues.ray import joining
+from peagen_ray.queues.ray.address import listening
 
 
 def test_what_ray_says_of_its_cluster_goes_to_stderr(
@@ -27,3 +29,13 @@ def test_what_ray_says_of_its_cluster_goes_to_stderr(
     said = capsys.readouterr()
     assert said.out == ""
     assert "a worker died" in said.err
+
+
+def test_auto_is_handed_on_as_it_is_since_ray_takes_up_a_local_token_for_that_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as line:
+        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{line.getsockname()[1]}")
+        assert listening("auto") == "auto"
+    with pytest.raises(ConnectionError, match="nothing listens"):
+        listening("auto")

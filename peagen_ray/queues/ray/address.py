@@ -12,7 +12,9 @@ _PROBE_S: Final = 3.0
 
 
 def listening(address: str) -> str:
-    """The address to connect to, once something listens there: Ray itself asks for minutes, and then exits.
+    """The address, once something listens there: Ray itself asks for minutes, and then exits.
+
+    ``auto`` stays what it is: Ray takes up the token of a cluster of this machine for that alone.
 
     Args:
         address: what :func:`peagen_ray.config.cluster.address_of` gave.
@@ -20,9 +22,8 @@ def listening(address: str) -> str:
     Raises:
         ConnectionError: nothing listens, or ``auto`` names no cluster; with the reason.
     """
-    if address == AUTO:
-        address = _found()
-    parts = urlsplit(address if "://" in address else f"//{address}")
+    where = _found() if address == AUTO else address
+    parts = urlsplit(where if "://" in where else f"//{where}")
     try:
         with socket.create_connection((parts.hostname or "", parts.port or 0), _PROBE_S):
             return address
