@@ -38,7 +38,7 @@
     │   │   ├── LLMTimeout                  it did not answer in time
     │   │   └── BadAnswer                   what came is not of its protocol
     │   ├── LLMRefused                      asking again changes nothing
-    │   │   ├── KeyRefused                  the key is missing, or is not accepted
+    │   │   ├── KeyRefused         exit 2   the key is missing, or is not accepted
     │   │   ├── UnknownModel                it has no such model
     │   │   └── PromptRefused               it does not take this request
     │   └── BudgetExceeded                  a call might spend more than is left
