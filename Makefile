@@ -5,6 +5,10 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 RUN    := $(BIN)/peagen-ray
 
+# Processes that share the tests: many wait for servers and nodes, so that two cores keep three busy. 0 is this one alone.
+TESTERS ?= 3
+SHARED  := --numprocesses $(TESTERS) --dist loadgroup --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage lint bench llm-smoke nightly clean
 
@@ -28,10 +32,10 @@ demo: $(VENV)/base ## evolve two slow functions offline and show what was gained
 	@$(RUN) evolve run --sync --target-file benchmarks/artifacts/slow_shortest.py --entry-fn slow_shortest --output winner_shortest.py --run-timeout 45s --seed 1
 
 test: $(VENV)/dev ## run every test
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest $(SHARED)
 
 coverage: $(VENV)/dev ## the same, and which lines and branches no test takes (three times as long)
-	@$(BIN)/python -m pytest --cov --cov-report=term
+	@$(BIN)/python -m pytest $(SHARED) --cov --cov-report=term
 
 lint: $(VENV)/dev ## format, style, types, layers
 	@$(BIN)/ruff format --check .
@@ -48,7 +52,7 @@ llm-smoke: $(VENV)/base ## have a small language model on this machine's CPU imp
 
 nightly: $(VENV)/dev ## every test at full length, then every benchmark against its baseline (two hours)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,qd]'
-	@PEAGEN_NIGHTLY=1 PEAGEN_CHAOS_SEEDS=20 $(BIN)/python -m pytest --cov --cov-report=term
+	@PEAGEN_NIGHTLY=1 PEAGEN_CHAOS_SEEDS=20 $(BIN)/python -m pytest $(SHARED) --cov --cov-report=term
 	@$(BIN)/python benchmarks/nightly.py
 
 clean: ## remove what make made

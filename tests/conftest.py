@@ -28,10 +28,26 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+_LONGEST = ("ray", "hostile", "runtime", "cli")
+"""Directories whose tests come first: processes that share the tests then end together."""
+_TOGETHER = ("ray", "hostile")
+"""Directories whose tests one process runs: one cluster serves them all, or they look for what is left on the machine."""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """At night the deselection that is the default does not hold; a person's own does."""
     if "PEAGEN_NIGHTLY" in os.environ and config.option.markexpr == "not nightly":
         config.option.markexpr = ""
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Which tests stay together where several processes share them: a file's, which share its fixtures, or a directory's."""
+    places = {item: item.path.relative_to(Path(__file__).parent) for item in items}
+    items.sort(key=lambda item: [places[item].parts[0] != name for name in _LONGEST])
+    for item in items:
+        first = places[item].parts[0]
+        item.add_marker(pytest.mark.xdist_group(first if first in _TOGETHER else str(places[item])))
 
 
 @pytest.fixture

@@ -70,6 +70,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("WORKER_CAPS", raising=False)
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr("ray.is_initialized", lambda: False)  # tests before these may have joined a cluster
 
 
 def found(capsys: pytest.CaptureFixture[str], *args: str) -> dict[str, dict[str, object]]:

@@ -62,7 +62,7 @@ def traces(*workspaces: Path) -> Traces:
     }
 
 
-def left(before: Traces, *workspaces: Path, patience_s: float = 3.0) -> dict[str, list[str]]:
+def left(before: Traces, *workspaces: Path, patience_s: float = 20.0) -> dict[str, list[str]]:
     """What is there and was not there before; empty if nothing is.
 
     What has just ended may take a moment: a launcher lets go of a child after it has told us that it is dead.

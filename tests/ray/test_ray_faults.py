@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import socket
 import subprocess
@@ -52,6 +53,12 @@ def heard(running: subprocess.Popen[str]) -> Any:
     return json.loads(running.stdout.readline())
 
 
+def client_server_said() -> str:
+    """The end of what Ray's client servers said, which start a process for each client, and may fail to."""
+    logs = Path(os.environ["RAY_TMPDIR"]).glob("**/logs/ray_client_server*")
+    return "\n".join(f"{log.name}: {log.read_text(errors='replace')[-3_000:]}" for log in logs)
+
+
 # ---- drivers ----------------------------------------------------------------------------------
 
 
@@ -83,8 +90,9 @@ def test_drivers_share_a_queue_whichever_way_they_come(
     address = connected.address if way == "cluster" else client_address
     with driver(address, open_queue.prefix, tmp_path, "echo") as other:  # type: ignore[attr-defined]
         for _ in range(5):
-            (claim,) = queue.claim(CPU, "w", timeout=LONG)
-            assert queue.complete(claim, ok(claim))
+            claims = queue.claim(CPU, "w", timeout=LONG)
+            assert claims, client_server_said()
+            assert queue.complete(claims[0], ok(claims[0]))
         assert heard(other) == [{"n": n} for n in range(5)]
         assert other.wait(LONG) == 0
 
