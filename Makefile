@@ -7,7 +7,7 @@ RUN    := $(BIN)/peagen-ray
 
 # Processes that share the tests: many wait for servers and nodes, so that two cores keep three busy. 0 is this one alone.
 TESTERS ?= 3
-SHARED  := --numprocesses $(TESTERS) --dist loadgroup --no-loadscope-reorder
+SHARED  := --numprocesses $(TESTERS)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test coverage lint bench llm-smoke nightly clean

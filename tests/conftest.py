@@ -12,6 +12,7 @@ import sys
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -40,14 +41,24 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = ""
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Which tests stay together where several processes share them: a file's, which share its fixtures, or a directory's."""
+    """The longest first."""
     places = {item: item.path.relative_to(Path(__file__).parent) for item in items}
     items.sort(key=lambda item: [places[item].parts[0] != name for name in _LONGEST])
-    for item in items:
-        first = places[item].parts[0]
-        item.add_marker(pytest.mark.xdist_group(first if first in _TOGETHER else str(places[item])))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Which tests stay together where processes share them: those of a file, which share fixtures, or of a directory."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Rooms(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return next((name for name in _TOGETHER if file.startswith(f"tests/{name}/")), file)
+
+    config.option.loadscopereorder = False
+    return Rooms(config, log)
 
 
 @pytest.fixture

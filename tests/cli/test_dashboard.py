@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -286,6 +287,8 @@ def test_q_twice_leaves_a_run_at_once_and_it_can_be_resumed(terminal, tmp_path, 
     monkeypatch.setenv("PEAGEN__EVALUATE__WINNER_S", "600")  # what the second one does not wait for
     before = termios.tcgetattr(terminal[1])
     shown = long_run(terminal, tmp_path)
+    best = re.compile(r"\bbest (?!1\.00x)\d")
+    shown.until(lambda: any(map(best.search, shown.screen.display)))  # confirmed: there is something to keep
     shown.press(b"q")
     shown.shows("stopping: keeping the best")
     shown.press(b"q")
