@@ -40,6 +40,7 @@ from peagen_ray.evolution.questions import (
     Ruling,
     Run,
 )
+from peagen_ray.evolution.ranking import fitness_of
 from peagen_ray.evolution.selectors.base import ParentSelector
 from peagen_ray.evolution.selectors.choice import Choice
 from peagen_ray.evolution.selectors.choosers import Choosers
@@ -106,6 +107,17 @@ class Engine:
     def screened_best(self) -> Program | None:
         """The fittest program of all, confirmed or not."""
         return self._standing.isles.best
+
+    @property
+    def finalist(self) -> Program | None:
+        """The program to be measured at the end: the best.
+
+        Of a run that was left before anything better than the original was confirmed, what was to be confirmed next.
+        """
+        best = self.best
+        if best is not None and fitness_of(best) > 0.0:
+            return best
+        return self._standing.contender() or best
 
     @property
     def generation(self) -> int:

@@ -227,7 +227,7 @@ def _finish(
     most_s = request.config.evaluate.winner_s
     finish = Finish(opened.engine, opened.tasks, fabric, watch, clock, most_s)
     source = opened.tasks.subject.source
-    judged, changes = finish.judge(source, opened.engine.best, request.fresh_inputs)
+    judged, changes = finish.judge(source, opened.engine.finalist, request.fresh_inputs)
     result = finish.result(paths, opened.reference_ms, judged, changes)
     opened.ledger.append([final_event(result, judged, clock(), opened.engine.epoch)])
     write(result, request.output)

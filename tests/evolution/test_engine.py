@@ -325,6 +325,26 @@ def test_a_new_best_by_the_margin_is_confirmed_and_becomes_the_best():
     assert engine.take_news()[-1].new_best
 
 
+def test_what_was_to_be_confirmed_is_the_finalist_of_a_run_that_is_left_before_anything_was():
+    engine = make()
+    assert engine.finalist is engine.best
+    first = engine.ask(0.0)
+    tell(engine, first, ok(0.5, 1))
+    engine.stop(StopReason.INTERRUPTED, 1.0)
+    assert engine.done
+    assert engine.finalist is engine.screened_best is not engine.best
+
+
+def test_the_finalist_is_confirmed_where_anything_was():
+    engine = make()
+    tell(engine, engine.ask(0.0), ok(0.5, 1))
+    confirm = engine.ask(1.0)
+    assert isinstance(confirm, Confirm)
+    tell(engine, confirm, ok(0.4))
+    tell(engine, engine.ask(1.0), ok(5.0, 2))
+    assert engine.finalist is engine.best is not engine.screened_best
+
+
 def test_confirmations_count_neither_as_candidates_nor_as_generations():
     engine = make(generation_size=1)
     screened(engine, 0.5, 1)
