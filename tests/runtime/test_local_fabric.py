@@ -178,6 +178,8 @@ def test_whatever_a_backend_raises_is_a_problem_and_no_more(
         def put(self, record: Any) -> None:
             raise error
 
+        put_all = put
+
     monkeypatch.setattr("peagen_ray.runtime.local.open_results", lambda _: Backend())
     with LocalFabric(settings(), 1, ()) as fabric:
         fabric.do(evaluation())
