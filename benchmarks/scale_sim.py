@@ -286,7 +286,7 @@ class Dispatcher(Process):
                 self._renewed(claims, [self._queue.extend(claim) for claim in claims])
             case Complete(done):
                 kept = [self._queue.complete(*each) for each in done]
-                self._think(len(done), self.planner.settled, [each.claim.token for each in done], kept)
+                self._think(len(done), self.planner.settled, [each.claim.key for each in done], kept)
                 return True
             case Cancel() | Fail() | GiveBack():
                 msg = f"nothing fails here, and yet: {act}"
@@ -301,7 +301,7 @@ class Dispatcher(Process):
         return bool(claims)
 
     def _renewed(self, claims: Sequence[Claim], kept: Sequence[bool]) -> None:
-        self._think(len(claims), self.planner.renewed, [claim.token for claim in claims], kept)
+        self._think(len(claims), self.planner.renewed, [claim.key for claim in claims], kept)
 
 
 class Driver(Process):
