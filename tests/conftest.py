@@ -35,6 +35,12 @@ _TOGETHER = ("ray", "hostile")
 """Directories whose tests one process runs: one cluster serves them all, or they look for what is left on the machine."""
 
 
+def _room(nodeid: str) -> str:
+    """The directory below this one that a test lies in; "" for one that lies elsewhere."""
+    first, *rest = nodeid.partition("::")[0].split("/")
+    return rest[0] if first == Path(__file__).parent.name and len(rest) > 1 else ""
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """At night the deselection that is the default does not hold; a person's own does."""
     if "PEAGEN_NIGHTLY" in os.environ and config.option.markexpr == "not nightly":
@@ -43,8 +49,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest first."""
-    places = {item: item.path.relative_to(Path(__file__).parent) for item in items}
-    items.sort(key=lambda item: [places[item].parts[0] != name for name in _LONGEST])
+    items.sort(key=lambda item: [_room(item.nodeid) != name for name in _LONGEST])
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -54,8 +59,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     class Rooms(LoadScopeScheduling):  # type: ignore[misc]
         def _split_scope(self, nodeid: str) -> str:
-            file = nodeid.partition("::")[0]
-            return next((name for name in _TOGETHER if file.startswith(f"tests/{name}/")), file)
+            room = _room(nodeid)
+            return room if room in _TOGETHER else nodeid.partition("::")[0]
 
     config.option.loadscopereorder = False
     return Rooms(config, log)
